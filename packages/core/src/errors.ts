@@ -1,0 +1,56 @@
+/** What went wrong, in a form that programs may rely on: codes are never renamed. */
+export type VeloErrorCode =
+  /** `step` was called without a loss. */
+  | 'LOSS_REQUIRED'
+  /** A number loss after tensor losses, or the reverse. */
+  | 'LOSS_KIND_CHANGED'
+  /** A NaN gradient, a non-finite loss, parameter or weight. */
+  | 'NON_FINITE'
+  /** A gradient, parameter or value has another shape or length than it must have. */
+  | 'SHAPE_MISMATCH'
+  /** A tensor with an axis of size 0, or no tensors at all. */
+  | 'EMPTY_TENSOR'
+  /** A parameter has no entry among the gradients (`null` would skip it). */
+  | 'GRADIENT_MISSING'
+  /** A gradient belongs to no parameter. */
+  | 'GRADIENT_UNKNOWN'
+  /** An option is missing or outside its range. */
+  | 'INVALID_ARGUMENT'
+  /** Theta has missing, extra, misshapen or non-finite leaves, or its file is damaged. */
+  | 'WEIGHTS_INVALID'
+  /** An exported state does not fit this optimizer, or its file is damaged. */
+  | 'STATE_INVALID'
+  /** The backend cannot run here. */
+  | 'BACKEND_UNAVAILABLE'
+  /** A tensor or an optimizer was used after it was disposed of, or disposed of twice. */
+  | 'DISPOSED'
+  /** The body of a scope returned a promise. */
+  | 'SCOPE_ASYNC'
+  /** A data file (CSV, IDX, ...) cannot be used. */
+  | 'DATA_INVALID';
+
+/**
+ * The one error class of velojs. Whatever threw it left optimizer state and parameters as they were before the call.
+ *
+ * @example
+ * ```ts
+ * try { velo.step(gradients, loss); } catch (error) {
+ *   if (error instanceof VeloError && error.code === 'NON_FINITE') skipBatch();
+ *   else throw error;
+ * }
+ * ```
+ */
+export class VeloError extends Error {
+  override readonly name = 'VeloError';
+  /** On `NON_FINITE` found by a device: the step (0 for the first) whose input was bad. */
+  readonly step: number | undefined;
+
+  constructor(
+    readonly code: VeloErrorCode,
+    message: string,
+    options: { cause?: unknown; step?: number } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.step = options.step;
+  }
+}

@@ -1,0 +1,78 @@
+/** One update for several steps, with their averages (SPEC section 11, wrapper). */
+import type { Tensor, Tree } from './backend.ts';
+import { VeloError } from './errors.ts';
+import { sizeOf } from './geometry.ts';
+import { operations } from './operations.ts';
+import type { Optimizer } from './optimizer.ts';
+
+export type AccumulationState<T extends Tensor, S extends Tree<T>> = {
+  readonly inner: S;
+  /** Steps in the sums below. */
+  readonly count: number;
+  readonly gradients: readonly T[];
+  /** Whether a tensor had a gradient in any of these steps; without one it is left out of the update. */
+  readonly present: readonly boolean[];
+  readonly loss: number | T;
+};
+
+/**
+ * Makes one update of `inner` for every `every` steps, from the averages of their gradients and losses. In between,
+ * parameters stay as they are; what is left over at the end is never applied.
+ *
+ * VeLO was trained for up to about 150,000 updates: longer trainings accumulate `ceil(totalSteps / 150_000)` steps.
+ *
+ * @param inner told of `floor(totalSteps / every)` steps.
+ * @throws VeloError `INVALID_ARGUMENT` unless `every` is a whole number >= 1.
+ * @see SPEC section 11
+ */
+export function withGradientAccumulation<T extends Tensor, S extends Tree<T>>(
+  inner: Optimizer<T, S>,
+  every: number,
+): Optimizer<T, AccumulationState<T, S>> {
+  if (!(Number.isSafeInteger(every) && every >= 1)) {
+    throw new VeloError('INVALID_ARGUMENT', `Gradients accumulate over a whole number of steps >= 1; got ${every}.`);
+  }
+  const { backend } = inner;
+  const { add, div, reshape } = operations(backend);
+  const zeros = (shape: readonly number[]) => backend.tensor(new Float32Array(sizeOf(shape)), shape);
+  const empty = (inner_: S, onDevice: boolean): AccumulationState<T, S> => {
+    const parameters = inner.parametersOf(inner_);
+    return {
+      inner: inner_,
+      count: 0,
+      gradients: parameters.map(({ shape }) => zeros(shape)),
+      present: parameters.map(() => false),
+      loss: onDevice ? zeros([1, 1]) : 0,
+    };
+  };
+
+  return {
+    backend,
+    parametersOf: (state) => inner.parametersOf(state.inner),
+    innerState: (state) => inner.innerState(state.inner),
+    init: (parameters) => backend.scope(() => empty(inner.init(parameters), false)),
+    withParameters: (state, parameters) => ({ ...state, inner: inner.withParameters(state.inner, parameters) }),
+    withLossKind: (state, kind) => {
+      const next = inner.withLossKind(state.inner, kind);
+      return next === state.inner ? state : backend.scope(() => empty(next, kind === 'device'));
+    },
+    withTotalSteps: (state, totalSteps) => ({
+      ...state,
+      inner: inner.withTotalSteps(state.inner, Math.floor(totalSteps / every)),
+    }),
+    update: (state, gradients, loss) =>
+      backend.scope(() => {
+        const summed = state.gradients.map((sum, j) => (gradients[j] ? add(sum, gradients[j]) : sum));
+        const present = state.present.map((seen, j) => seen || gradients[j] !== null);
+        const lossSum =
+          typeof loss === 'number' && typeof state.loss === 'number'
+            ? state.loss + loss
+            : add(state.loss, typeof loss === 'number' ? loss : reshape(loss, [1, 1]));
+        const count = state.count + 1;
+        if (count < every) return { inner: state.inner, count, gradients: summed, present, loss: lossSum };
+        const averages = summed.map((sum, j) => (present[j] ? div(sum, every) : null));
+        const averageLoss = typeof lossSum === 'number' ? lossSum / every : div(lossSum, every);
+        return empty(inner.update(state.inner, averages, averageLoss), typeof lossSum !== 'number');
+      }),
+  };
+}

@@ -1,0 +1,60 @@
+export { accumulatorShapes } from './accumulators.ts';
+export type { Backend, BinaryOp, HostLeaf, ReduceOp, Shape, Tensor, Tree, UnaryOp } from './backend.ts';
+export {
+  createVelo,
+  type GradientInput,
+  type Like,
+  MAX_TRAINING_STEPS,
+  type ParameterInput,
+  type Structure,
+  stepsFor,
+  type TensorInspection,
+  type Velo,
+  type VeloOptions,
+} from './create-velo.ts';
+export { VeloError, type VeloErrorCode } from './errors.ts';
+export { type Factored, factoredAxes, type Geometry, geometryOf, sizeOf } from './geometry.ts';
+export { type AccumulationState, withGradientAccumulation } from './gradient-accumulation.ts';
+export {
+  type Accumulators,
+  type ControllerInputs,
+  type ControllerOutputs,
+  composedKernels,
+  type Kernels,
+  resolveKernels,
+  type Slot,
+  type SlotUpdate,
+  withKernels,
+  withoutKernels,
+} from './kernels.ts';
+export {
+  createLossBuffer,
+  type DeviceLossBuffer,
+  type HostLossBuffer,
+  hostLossFeatures,
+  type LossBuffer,
+  lossDecays,
+  pushHostLoss,
+} from './loss-buffer.ts';
+export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
+export type { ExportedState } from './state.ts';
+export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';
+export { fractionFeatures, logMagnitude, rankFeatures, tensorFeatures } from './tensor-features.ts';
+export {
+  createTheta,
+  type DeadLeaf,
+  type DeviceTheta,
+  type FoldedTheta,
+  foldTheta,
+  type HostTensor,
+  MLP_LAYOUT,
+  MLP_LENGTH,
+  MLP_ROW,
+  type Theta,
+  type ThetaLeaf,
+  thetaShapes,
+  uploadTheta,
+} from './theta.ts';
+export { keepTree, leavesOf, mapTree, replaceTree, tensorsOf } from './tree.ts';
+export { type VeloState, velo } from './velo.ts';
+export { withWeightDecay } from './weight-decay.ts';

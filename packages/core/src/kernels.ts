@@ -1,0 +1,124 @@
+/**
+ * VeLO is cut at its global reductions into two kernels: one network per tensor, one per parameter.
+ *
+ * The composed definitions here *are* the mathematics; a backend may replace them by fused ones, which the
+ * conformance suite compares with these.
+ */
+import type { Backend, Shape, Tensor } from './backend.ts';
+import { controller } from './controller.ts';
+import type { Geometry } from './geometry.ts';
+import { perParameterUpdate } from './per-parameter-mlp.ts';
+import type { DeviceTheta } from './theta.ts';
+
+/** What the controller reads besides theta. `n` tensors take part in this update. */
+export interface ControllerInputs<T extends Tensor> {
+  /** `[n, 9]`, see `statistics.ts`; of parameters and accumulators before this update. */
+  readonly statistics: T;
+  /** `[n, 5]`, one-hot of the number of axes longer than 1 (SPEC section 7, index 19..23). */
+  readonly ranks: T;
+  /** `[1, 18]`: nine training-fraction features, nine loss features. */
+  readonly common: T;
+  /** `[n, H]`. */
+  readonly hidden: T;
+  /** `[n, H]`. */
+  readonly cell: T;
+}
+
+export interface ControllerOutputs<T extends Tensor> {
+  /** `[n, 160]`: the generated MLP of each tensor (159 numbers, layout in `theta.ts`) and its step factor. */
+  readonly mlp: T;
+  readonly hidden: T;
+  readonly cell: T;
+}
+
+/** Moving averages of one tensor, each channel a plane of the parameter's own row-major order. */
+export type Accumulators<T extends Tensor> = {
+  /** `[4, size]`: momentum at 0.9, 0.99, 0.999, then the second moment at 0.999. */
+  readonly moments: T;
+  /** Rank >= 2: `[3, size / size of axis d0]`; else `[3, size]`, the unfactored second moments. */
+  readonly rows: T;
+  /** Rank >= 2: `[3, size / size of axis d1]`; else null. */
+  readonly columns: T | null;
+};
+
+export interface Slot<T extends Tensor> {
+  readonly geometry: Geometry;
+  /** Donated: a fused kernel may overwrite it and return the same handle. */
+  readonly parameter: T;
+  /** Donated. */
+  readonly accumulators: Accumulators<T>;
+  /** Borrowed; not yet clipped. */
+  readonly gradient: T;
+}
+
+export interface SlotUpdate<T extends Tensor> {
+  readonly parameter: T;
+  readonly accumulators: Accumulators<T>;
+}
+
+export interface Kernels<T extends Tensor> {
+  /** Features, mixing, LSTM and heads for all tensors at once (SPEC sections 7 and 8). */
+  controller(inputs: ControllerInputs<T>, theta: DeviceTheta<T>): ControllerOutputs<T>;
+  /**
+   * Accumulators, per-parameter MLP, step (SPEC sections 9 and 11), for all tensors at once; row j of `mlp` belongs to
+   * slot j. `statistics` `[n, 9]` are of what was written.
+   */
+  update(slots: readonly Slot<T>[], mlp: T): { readonly slots: readonly SlotUpdate<T>[]; readonly statistics: T };
+}
+
+/** The definitions: every kernel by composed operations. */
+export function composedKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
+  return {
+    controller: (inputs, theta) => controller(backend, inputs, theta),
+    update: (slots, mlp) => perParameterUpdate(backend, slots, mlp),
+  };
+}
+
+/** The backend's kernels, and core's definitions where it has none. */
+export function resolveKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
+  return { ...composedKernels(backend), ...backend.kernels };
+}
+
+/**
+ * The same backend with other kernels, for instance counted, traced or fewer.
+ *
+ * @example
+ * ```ts
+ * withKernels(backend, { update: backend.kernels.update }); // composed controller, fused update
+ * ```
+ */
+export function withKernels<T extends Tensor>(backend: Backend<T>, kernels: Partial<Kernels<T>>): Backend<T> {
+  return {
+    name: backend.name,
+    arithmetic: backend.arithmetic,
+    isTensor: (value): value is T => backend.isTensor(value),
+    tensor: (values, shape) => backend.tensor(values, shape),
+    read: (tensors) => backend.read(tensors),
+    dispose: (tensor) => backend.dispose(tensor),
+    keep: (tensor) => backend.keep(tensor),
+    scope: (body) => backend.scope(body),
+    synchronize: () => backend.synchronize(),
+    own: (tensor) => backend.own(tensor),
+    replace: (state, next) => backend.replace(state, next),
+    ...(backend.borrow && { borrow: (values: Float32Array, shape: Shape) => backend.borrow!(values, shape) }),
+    ...(backend.peek && { peek: (tensor: T) => backend.peek!(tensor) }),
+    ...(backend.check && {
+      check: (gradients: readonly T[], loss: T | undefined, report: () => Error) =>
+        backend.check!(gradients, loss, report),
+    }),
+    unary: (op, x) => backend.unary(op, x),
+    binary: (op, a, b) => backend.binary(op, a, b),
+    reduce: (op, x, axes) => backend.reduce(op, x, axes),
+    matmul: (a, b) => backend.matmul(a, b),
+    reshape: (x, shape) => backend.reshape(x, shape),
+    expand: (x, shape) => backend.expand(x, shape),
+    slice: (x, axis, begin, end) => backend.slice(x, axis, begin, end),
+    concat: (xs, axis) => backend.concat(xs, axis),
+    kernels,
+  };
+}
+
+/** The same backend running core's definitions only: slow, exact, differentiable where its operations are. */
+export function withoutKernels<T extends Tensor>(backend: Backend<T>): Backend<T> {
+  return withKernels(backend, {});
+}

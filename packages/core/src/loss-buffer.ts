@@ -1,0 +1,147 @@
+/**
+ * Moving averages of the loss at ten half-lives, and nine features of its progress (SPEC section 6).
+ *
+ * On the host in double precision where the loss is a number: in float32 the features of long trainings are noise
+ * (SPEC section 10). On the device, in float32, where it is a tensor: then nothing is read back.
+ */
+import type { Backend, Tensor } from './backend.ts';
+import { operations } from './operations.ts';
+
+const AVERAGES = 10;
+const FEATURES = AVERAGES - 1;
+const NO_MINIMUM_YET = Math.fround(999_999_999_999);
+const MINIMUM_PROGRESS = Math.fround(1e-8);
+/** Features stay 0 until this many losses were seen. */
+const WARM_UP = 2;
+
+export type HostLossBuffer = {
+  readonly on: 'host';
+  /** Losses seen. */
+  readonly count: number;
+  /** `[10]` each. */
+  readonly decays: Float64Array;
+  readonly means: Float64Array;
+  readonly minima: Float64Array;
+};
+
+export type DeviceLossBuffer<T extends Tensor> = {
+  readonly on: 'device';
+  readonly count: number;
+  readonly hostDecays: Float64Array;
+  /** `[1, 10]` each. */
+  readonly decays: T;
+  readonly means: T;
+  readonly minima: T;
+};
+
+export type LossBuffer<T extends Tensor> = HostLossBuffer | DeviceLossBuffer<T>;
+
+/** Half-lives run geometrically from 10 to N; SPEC section 4. */
+export function lossDecays(totalSteps: number): Float64Array {
+  return Float64Array.from({ length: AVERAGES }, (_, k) => {
+    const exponent = 1 + ((Math.log10(totalSteps) - 1) * k) / (AVERAGES - 1);
+    return Math.fround(Math.exp(-1 / 10 ** exponent));
+  });
+}
+
+export function createLossBuffer(totalSteps: number): HostLossBuffer {
+  return {
+    on: 'host',
+    count: 0,
+    decays: lossDecays(totalSteps),
+    means: new Float64Array(AVERAGES),
+    minima: new Float64Array(AVERAGES).fill(NO_MINIMUM_YET),
+  };
+}
+
+export function toDevice<T extends Tensor>(backend: Backend<T>, buffer: HostLossBuffer): DeviceLossBuffer<T> {
+  const { count, decays, means, minima } = buffer;
+  const upload = (values: Float64Array) => backend.tensor(values, [1, AVERAGES]);
+  return {
+    on: 'device',
+    count,
+    hostDecays: decays,
+    decays: upload(decays),
+    means: upload(means),
+    minima: upload(minima),
+  };
+}
+
+/** 1 - decay^count: what a mean of `count` values must be divided by. */
+const corrections = (decays: Float64Array, count: number) => decays.map((decay) => 1 - decay ** count);
+
+export function pushHostLoss(buffer: HostLossBuffer, loss: number): HostLossBuffer {
+  const { decays, means } = buffer;
+  const count = buffer.count + 1;
+  const q = corrections(decays, count);
+  // Quirk: the ceiling divides the old means by the corrections of the new count.
+  const ceiling = buffer.count === 0 ? loss : Math.max(...means.map((mean, k) => mean / q[k]!));
+  const x = Math.min(2 * Math.abs(ceiling), loss);
+  const pushed = means.map((mean, k) => mean * decays[k]! + x * (1 - decays[k]!));
+  const minima = buffer.minima.map((low, k) => Math.min(low, pushed[k]! / q[k]!));
+  return { on: 'host', count, decays, means: pushed, minima };
+}
+
+/** The nine features, `[-1, 1]` each; 0 during the first two losses. */
+export function hostLossFeatures(buffer: HostLossBuffer): Float64Array {
+  const { count, decays, means, minima } = buffer;
+  const features = new Float64Array(FEATURES);
+  if (count <= WARM_UP) return features;
+  const q = corrections(decays, count);
+  return features.map((_, k) => {
+    const low = minima[k]!;
+    const progress = (means[k]! / q[k]! - low) / Math.max(MINIMUM_PROGRESS, means[k + 1]! / q[k + 1]! - low);
+    return Math.max(-1, Math.min(1, progress - 1));
+  });
+}
+
+/** As `pushHostLoss`, with `loss` a tensor of one entry. */
+export function pushDeviceLoss<T extends Tensor>(
+  backend: Backend<T>,
+  buffer: DeviceLossBuffer<T>,
+  loss: T,
+): DeviceLossBuffer<T> {
+  const { abs, add, div, maxOver, min, mul, reshape, sub } = operations(backend);
+  const { hostDecays, decays, means } = buffer;
+  const count = buffer.count + 1;
+  const q = backend.tensor(corrections(hostDecays, count), [1, AVERAGES]);
+  const value = reshape(loss, [1, 1]);
+  const ceiling = buffer.count === 0 ? value : maxOver(div(means, q), 1);
+  const x = min(mul(abs(ceiling), 2), value);
+  const pushed = add(mul(means, decays), mul(sub(1, decays), x));
+  return { ...buffer, count, means: pushed, minima: min(buffer.minima, div(pushed, q)) };
+}
+
+/** `[1, 9]` */
+export function deviceLossFeatures<T extends Tensor>(backend: Backend<T>, buffer: DeviceLossBuffer<T>): T {
+  const { clip, div, max, slice, sub } = operations(backend);
+  const { count, hostDecays, means, minima } = buffer;
+  if (count <= WARM_UP) return backend.tensor(new Float64Array(FEATURES), [1, FEATURES]);
+  const averages = div(means, backend.tensor(corrections(hostDecays, count), [1, AVERAGES]));
+  const low = slice(minima, 1, 0, FEATURES);
+  const progress = div(
+    sub(slice(averages, 1, 0, FEATURES), low),
+    max(sub(slice(averages, 1, 1, AVERAGES), low), MINIMUM_PROGRESS),
+  );
+  return clip(sub(progress, 1), -1, 1);
+}
+
+/** The buffer for another length of training: half-lives change, bias-corrected means and minima stay. */
+export function withTotalSteps<T extends Tensor>(
+  backend: Backend<T>,
+  buffer: LossBuffer<T>,
+  totalSteps: number,
+): LossBuffer<T> {
+  const decays = lossDecays(totalSteps);
+  const { count } = buffer;
+  const before = corrections(buffer.on === 'host' ? buffer.decays : buffer.hostDecays, count);
+  const rescale = corrections(decays, count).map((q, k) => (count === 0 ? 1 : q / before[k]!));
+  if (buffer.on === 'host') return { ...buffer, decays, means: buffer.means.map((mean, k) => mean * rescale[k]!) };
+  const upload = (values: Float64Array) => backend.tensor(values, [1, AVERAGES]);
+  return {
+    ...buffer,
+    hostDecays: decays,
+    decays: upload(decays),
+    means: backend.binary('mul', buffer.means, upload(rescale)),
+  };
+}

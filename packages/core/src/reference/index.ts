@@ -1,0 +1,1 @@
+export { type ReferenceBackend, type ReferenceTensor, reference } from './reference.ts';

@@ -1,0 +1,62 @@
+/** State is a tree of tensors and host values; these walk it. */
+import type { Backend, HostLeaf, Tensor, Tree } from './backend.ts';
+
+const isLeaf = (node: unknown): node is HostLeaf =>
+  typeof node !== 'object' || node === null || node instanceof Float64Array;
+
+/** The same tree with every leaf replaced; `path` joins the keys by dots. */
+export function mapTree<T extends Tensor>(
+  backend: Backend<T>,
+  tree: Tree<T>,
+  leaf: (node: T | HostLeaf, path: string) => Tree<T>,
+  path = '',
+): Tree<T> {
+  if (isLeaf(tree) || backend.isTensor(tree)) return leaf(tree, path);
+  const child = (node: Tree<T>, key: string | number) =>
+    mapTree(backend, node, leaf, path ? `${path}.${key}` : `${key}`);
+  if (Array.isArray(tree)) return (tree as readonly Tree<T>[]).map(child);
+  return Object.fromEntries(
+    Object.entries(tree as Record<string, Tree<T>>).map(([key, node]) => [key, child(node, key)]),
+  );
+}
+
+/** The leaves of a tree by their paths. */
+export function leavesOf<T extends Tensor>(backend: Backend<T>, tree: Tree<T>): Map<string, T | HostLeaf> {
+  const leaves = new Map<string, T | HostLeaf>();
+  mapTree(backend, tree, (node, path) => {
+    leaves.set(path, node);
+    return node;
+  });
+  return leaves;
+}
+
+export function tensorsOf<T extends Tensor>(backend: Backend<T>, tree: Tree<T>): T[] {
+  return [...leavesOf(backend, tree).values()].filter((node) => backend.isTensor(node));
+}
+
+/** Lets every tensor of the tree survive the scopes around it. */
+export function keepTree<T extends Tensor, S extends Tree<T>>(backend: Backend<T>, tree: S): S {
+  for (const tensor of tensorsOf(backend, tree)) backend.keep(tensor);
+  return tree;
+}
+
+/** `state` takes the values of `next`, tensor by tensor (`Backend.replace`); what it no longer contains is disposed of. */
+export function replaceTree<T extends Tensor, S extends Tree<T>>(backend: Backend<T>, state: S, next: S): S {
+  const old = leavesOf(backend, state);
+  const result = mapTree(backend, next, (node, path) => {
+    const previous = old.get(path);
+    if (!backend.isTensor(node)) return node;
+    if (!backend.isTensor(previous)) return backend.keep(node);
+    old.delete(path);
+    return previous === node ? node : backend.replace(previous, node);
+  });
+  const survivors = new Set(tensorsOf(backend, result));
+  for (const node of old.values()) if (backend.isTensor(node) && !survivors.has(node)) backend.dispose(node);
+  return result as S;
+}
+
+/** The tensors of `current` with the host values of `past`. */
+export function withHostValues<T extends Tensor, S extends Tree<T>>(backend: Backend<T>, current: S, past: S): S {
+  const host = leavesOf(backend, past);
+  return mapTree(backend, current, (node, path) => (backend.isTensor(node) ? node : host.get(path))) as S;
+}
