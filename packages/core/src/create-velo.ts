@@ -4,7 +4,7 @@ import { VeloError } from './errors.ts';
 import { geometryOf, sizeOf } from './geometry.ts';
 import { withGradientAccumulation } from './gradient-accumulation.ts';
 import type { LossKind, Optimizer } from './optimizer.ts';
-import { type ExportedState, flatten, invalid, thetaChecksum, unflatten } from './state.ts';
+import { checkHeader, type ExportedState, flatten, invalid, thetaChecksum, unflatten } from './state.ts';
 import { STATISTICS, STATISTICS_LENGTH } from './statistics.ts';
 import { type DeviceTheta, type HostTensor, MLP_LAYOUT, MLP_ROW, type Theta, uploadTheta } from './theta.ts';
 import { keepTree, mapTree, replaceTree, tensorsOf, withHostValues } from './tree.ts';
@@ -115,6 +115,8 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
   const every = accumulationSteps(totalSteps, maxTrainingSteps);
   const names = namesOf(initial);
   const shapes: (readonly number[])[] = [];
+  /** Handles that stay their owner's. */
+  const wrapped = new Set<T>();
 
   let deviceTheta!: DeviceTheta<T>;
   let optimizer!: Optimizer<T, Tree<T>>;
@@ -128,7 +130,12 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
       every,
       weightDecay,
     );
-    state = mapTree(backend, optimizer.init(parameters), (node) => (backend.isTensor(node) ? backend.own(node) : node));
+    state = mapTree(backend, optimizer.init(parameters), (node) => {
+      if (!backend.isTensor(node)) return node;
+      const own = backend.own(node);
+      if (own === node) wrapped.add(node);
+      return own;
+    });
     keepTree(backend, [deviceTheta as unknown as Tree<T>, state]);
   });
   let stepsTaken = 0;
@@ -265,14 +272,10 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
 
     importState(exported) {
       alive();
-      const { format, version, theta: origin } = exported;
-      if (format !== 'velo-state' || version !== 1) throw invalid(`its format is "${format}", version ${version}`);
-      if (origin.checksum !== thetaChecksum(theta)) throw invalid('it was made with another theta');
-      if (
-        exported.weightDecay !== weightDecay ||
-        accumulationSteps(checkTotalSteps(exported.totalSteps), exported.maxTrainingSteps) !== every
-      ) {
-        throw invalid('weightDecay or gradient accumulation differ');
+      checkHeader(exported, theta);
+      if (exported.weightDecay !== weightDecay) throw invalid(`its weightDecay is ${exported.weightDecay}`);
+      if (accumulationSteps(exported.totalSteps, exported.maxTrainingSteps) !== every) {
+        throw invalid(`its totalSteps and maxTrainingSteps do not average ${every} gradients per update`);
       }
       backend.scope(() => {
         const fresh = optimizer.init(optimizer.parametersOf(state));
@@ -290,7 +293,9 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
     dispose() {
       alive();
       disposed = true;
-      for (const tensor of tensorsOf(backend, [state, deviceTheta as unknown as Tree<T>])) backend.dispose(tensor);
+      for (const tensor of tensorsOf(backend, [state, deviceTheta as unknown as Tree<T>])) {
+        if (!wrapped.has(tensor)) backend.dispose(tensor);
+      }
     },
   };
 }
@@ -363,18 +368,19 @@ function uploadParameter<T extends Tensor>(backend: Backend<T>, value: Parameter
   const what = `Parameter "${name}"`;
   if (backend.isTensor(value)) {
     geometryOf(value.shape);
-    if (backend.peek) checkValues(backend.peek(value), Number.isFinite, what);
+    if (backend.peek) checkFinite(backend.peek(value), what);
     return value;
   }
-  const { shape, data } = value instanceof Float32Array ? { shape: [value.length], data: value } : value;
-  if (!isHostTensor({ shape, data })) {
+  const tensor = value instanceof Float32Array ? { shape: [value.length], data: value } : value;
+  if (!isHostTensor(tensor)) {
     throw new VeloError(
       'SHAPE_MISMATCH',
       `${what} must be a tensor of the backend, { shape, data } or a Float32Array.`,
     );
   }
+  const { shape, data } = tensor;
   checkLength(data, geometryOf(shape).size, `${what} of shape [${shape}]`);
-  checkValues(data, Number.isFinite, what);
+  checkFinite(data, what);
   return backend.tensor(data, shape);
 }
 
@@ -392,7 +398,7 @@ function uploadGradients<T extends Tensor>(
     const shape = shapes[j]!;
     if (backend.isTensor(value)) {
       checkShape(value.shape, shape, what);
-      if (backend.peek) checkValues(backend.peek(value), isNumber, what);
+      if (backend.peek) checkNumbers(backend.peek(value), what);
       return value;
     }
     if (!(value instanceof Float32Array)) {
@@ -406,7 +412,7 @@ function uploadGradients<T extends Tensor>(
     }
     const data = value instanceof Float32Array ? value : value.data;
     checkLength(data, sizeOf(shape), what);
-    checkValues(data, isNumber, what);
+    checkNumbers(data, what);
     return backend.borrow && data instanceof Float32Array ? backend.borrow(data, shape) : backend.tensor(data, shape);
   });
 }
@@ -443,12 +449,24 @@ function checkLength(data: { readonly length: number }, expected: number, what: 
   }
 }
 
-const isNumber = (value: number): boolean => !Number.isNaN(value);
-
-function checkValues(data: ArrayLike<number>, accepts: (value: number) => boolean, what: string): void {
+function checkFinite(data: ArrayLike<number>, what: string): void {
   for (let i = 0; i < data.length; i++) {
-    if (!accepts(data[i]!)) throw nonFinite(`${what} has ${data[i]} at index ${i}`);
+    if (!Number.isFinite(data[i])) throw nonFinite(`${what} has ${data[i]} at index ${i}`);
   }
+}
+
+/** Gradients may be infinite: they are clipped. */
+function checkNumbers(data: ArrayLike<number>, what: string): void {
+  const bad = data instanceof Float32Array ? firstNaN(data) : Array.prototype.findIndex.call(data, Number.isNaN);
+  if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
+}
+
+// On the path of every step, so a loop of its own for the one kind of array that it meets there.
+function firstNaN(data: Float32Array): number {
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isNaN(data[i])) return i;
+  }
+  return -1;
 }
 
 const nonFinite = (what: string, step?: number): VeloError =>

@@ -28,6 +28,16 @@ export interface ExportedState {
   readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
 }
 
+/** @throws VeloError `STATE_INVALID` unless `state` is an exported state for `theta`, as far as its header says. */
+export function checkHeader(state: ExportedState, theta: Theta): void {
+  const { format, version, totalSteps, stepsTaken, lossKind } = state ?? {};
+  if (format !== 'velo-state' || version !== 1) throw invalid(`its format is "${format}", version ${version}`);
+  if (!Number.isSafeInteger(stepsTaken) || stepsTaken < 0) throw invalid(`stepsTaken is ${stepsTaken}`);
+  if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) throw invalid(`totalSteps is ${totalSteps}`);
+  if (![null, 'host', 'device'].includes(lossKind)) throw invalid(`lossKind is ${lossKind}`);
+  if (state.theta?.checksum !== thetaChecksum(theta)) throw invalid('it was made with another theta');
+}
+
 /** Downloads the tensors of a state tree, and lists its host values. */
 export async function flatten<T extends Tensor>(
   backend: Backend<T>,

@@ -42,17 +42,27 @@ export function keepTree<T extends Tensor, S extends Tree<T>>(backend: Backend<T
 
 /** `state` takes the values of `next`, tensor by tensor (`Backend.replace`); what it no longer contains is disposed of. */
 export function replaceTree<T extends Tensor, S extends Tree<T>>(backend: Backend<T>, state: S, next: S): S {
-  const old = leavesOf(backend, state);
-  const result = mapTree(backend, next, (node, path) => {
-    const previous = old.get(path);
-    if (!backend.isTensor(node)) return node;
-    if (!backend.isTensor(previous)) return backend.keep(node);
-    old.delete(path);
-    return previous === node ? node : backend.replace(previous, node);
-  });
-  const survivors = new Set(tensorsOf(backend, result));
-  for (const node of old.values()) if (backend.isTensor(node) && !survivors.has(node)) backend.dispose(node);
-  return result as S;
+  return replaceNode(backend, state, next) as S;
+}
+
+// Runs in every step: walks both trees at once, without paths, and leaves out what did not change.
+function replaceNode<T extends Tensor>(backend: Backend<T>, old: Tree<T>, next: Tree<T>): Tree<T> {
+  if (old === next) return next;
+  if (backend.isTensor(next)) return backend.isTensor(old) ? backend.replace(old, next) : backend.keep(next);
+  if (isLeaf(next) || isLeaf(old) || backend.isTensor(old)) {
+    for (const tensor of tensorsOf(backend, old)) backend.dispose(tensor);
+    return keepTree(backend, next);
+  }
+  if (Array.isArray(next)) return next.map((node, i) => replaceNode(backend, (old as readonly Tree<T>[])[i], node));
+  const result: Record<string, Tree<T>> = {};
+  for (const key in next) {
+    result[key] = replaceNode(backend, (old as Record<string, Tree<T>>)[key], (next as Record<string, Tree<T>>)[key]);
+  }
+  for (const key in old) {
+    if (key in result) continue;
+    for (const tensor of tensorsOf(backend, (old as Record<string, Tree<T>>)[key])) backend.dispose(tensor);
+  }
+  return result;
 }
 
 /** The tensors of `current` with the host values of `past`. */

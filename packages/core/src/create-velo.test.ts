@@ -1,0 +1,373 @@
+import { describe, expect, it, vi } from 'vitest';
+import { createVelo, type ExportedState, stepsFor, type Velo, withoutKernels } from './index.ts';
+import { type ReferenceTensor, reference } from './reference/index.ts';
+import { randomArray, randomTheta } from './testing.ts';
+
+const theta = randomTheta();
+const shapes = { w: [3, 4], b: [4], s: [] as number[] };
+type Name = keyof typeof shapes;
+const names = Object.keys(shapes) as Name[];
+const sizeOf = (name: Name) => shapes[name].reduce((a, b) => a * b, 1);
+const perName = <Value>(value: (name: Name, i: number) => Value) =>
+  Object.fromEntries(names.map((name, i) => [name, value(name, i)])) as Record<Name, Value>;
+const start = perName((name, i) => ({ shape: shapes[name], data: randomArray(sizeOf(name), i + 1) }));
+const gradients = (step: number) => perName((name, i) => randomArray(sizeOf(name), 100 * step + i));
+
+function create(options: { totalSteps?: number; weightDecay?: number; maxTrainingSteps?: number } = {}) {
+  const backend = reference();
+  const onWarning = vi.fn();
+  const velo = createVelo({ backend, theta, parameters: start, totalSteps: 20, onWarning, ...options });
+  return { backend, velo, onWarning };
+}
+const train = (velo: Velo<ReferenceTensor, typeof start>, steps: number, from = velo.stepsTaken) => {
+  for (let i = from; i < from + steps; i++) velo.step(gradients(i), 2 / (i + 1));
+};
+const code = (expected: string) => expect.objectContaining({ name: 'VeloError', code: expected });
+
+describe('createVelo', () => {
+  it('keeps the structure of the parameters: a record or a list', () => {
+    const { velo } = create();
+    expect(velo.parameters.w.shape).toEqual([3, 4]);
+    const list = createVelo({ backend: reference(), theta, parameters: [new Float32Array([1, 2])], totalSteps: 5 });
+    list.step([new Float32Array(2)], 1);
+    expect(list.parameters).toHaveLength(1);
+    expect(list.parameters[0]!.shape).toEqual([2]);
+  });
+
+  it('copies initial values', async () => {
+    const { velo, backend } = create();
+    const before = start.w.data.slice();
+    train(velo, 2);
+    expect(start.w.data).toEqual(before);
+    expect((await backend.read([velo.parameters.w]))[0]).not.toEqual(before);
+  });
+
+  it('does not change tensors it was given, and updates wrapped memory in place', async () => {
+    const backend = reference();
+    const memory = Float32Array.of(1, 2);
+    const [mine, wrapped] = [backend.tensor([3, 4], [2]), backend.wrap(memory, [2])];
+    const velo = createVelo({ backend, theta, parameters: { mine, wrapped }, totalSteps: 5 });
+    velo.step({ mine: Float32Array.of(1, -1), wrapped: Float32Array.of(1, -1) }, 1);
+    expect((await backend.read([mine]))[0]).toEqual(Float32Array.of(3, 4));
+    expect([...memory]).not.toEqual([1, 2]);
+    velo.dispose();
+    expect(backend.liveTensors).toBe(2);
+    expect(backend.peek!(wrapped)[0]).toBe(memory[0]);
+  });
+
+  it('gives everything back on dispose, and says so when used afterwards', async () => {
+    const { velo, backend } = create({ weightDecay: 1e-3, maxTrainingSteps: 10 });
+    train(velo, 5);
+    velo.dispose();
+    backend.close();
+    expect(() => velo.step(gradients(0), 1)).toThrow(code('DISPOSED'));
+    expect(() => velo.parameters).toThrow(code('DISPOSED'));
+    expect(() => velo.dispose()).toThrow(code('DISPOSED'));
+    await expect(velo.exportState()).rejects.toThrow(code('DISPOSED'));
+  });
+
+  it('leaves nothing behind when it cannot be created', () => {
+    const backend = reference();
+    const bad = (options: object) => () =>
+      createVelo({ backend, theta, parameters: start, totalSteps: 10, ...options } as Parameters<typeof createVelo>[0]);
+    for (const totalSteps of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '100', undefined]) {
+      expect(bad({ totalSteps })).toThrow(code('INVALID_ARGUMENT'));
+    }
+    expect(bad({ weightDecay: -1 })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ weightDecay: Number.NaN })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ maxTrainingSteps: 0 })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ parameters: {} })).toThrow(code('EMPTY_TENSOR'));
+    expect(bad({ parameters: { w: new Float32Array(0) } })).toThrow(code('EMPTY_TENSOR'));
+    expect(bad({ parameters: { w: { shape: [2, 0], data: [] } } })).toThrow(code('EMPTY_TENSOR'));
+    expect(bad({ parameters: { w: { shape: [2], data: [1] } } })).toThrow(code('SHAPE_MISMATCH'));
+    expect(bad({ parameters: { w: 'x' } })).toThrow(code('SHAPE_MISMATCH'));
+    expect(bad({ parameters: { w: null } })).toThrow(code('SHAPE_MISMATCH'));
+    expect(bad({ parameters: { w: Float32Array.of(Number.NaN) } })).toThrow(code('NON_FINITE'));
+    expect(backend.liveTensors).toBe(0);
+  });
+});
+
+describe('a step with bad input throws and changes nothing', () => {
+  const good = gradients(9);
+  const bad: [string, string, unknown, unknown][] = [
+    ['no loss', 'LOSS_REQUIRED', good, undefined],
+    ['a null loss', 'LOSS_REQUIRED', good, null],
+    ['a loss that is text', 'LOSS_REQUIRED', good, '0.5'],
+    ['a NaN loss', 'NON_FINITE', good, Number.NaN],
+    ['an infinite loss', 'NON_FINITE', good, Number.POSITIVE_INFINITY],
+    ['a NaN in the last gradient', 'NON_FINITE', { ...good, s: Float32Array.of(Number.NaN) }, 1],
+    ['a missing gradient', 'GRADIENT_MISSING', { w: good.w, b: good.b }, 1],
+    ['an undefined gradient', 'GRADIENT_MISSING', { ...good, s: undefined }, 1],
+    ['an extra gradient', 'GRADIENT_UNKNOWN', { ...good, x: good.w }, 1],
+    ['no gradients', 'GRADIENT_MISSING', undefined, 1],
+    ['a gradient of another length', 'SHAPE_MISMATCH', { ...good, w: new Float32Array(11) }, 1],
+    ['a gradient of another shape', 'SHAPE_MISMATCH', { ...good, w: { shape: [4, 3], data: good.w } }, 1],
+    ['a gradient that is none', 'SHAPE_MISMATCH', { ...good, w: 3 }, 1],
+  ];
+  it.each(bad)('%s: %s', async (_, expected, badGradients, loss) => {
+    const { velo, backend } = create({ weightDecay: 1e-3 });
+    train(velo, 4);
+    const [before, live] = [await velo.exportState(), backend.liveTensors];
+    expect(() => velo.step(badGradients as typeof good, loss as number)).toThrow(code(expected));
+    expect(await velo.exportState()).toEqual(before);
+    expect(backend.liveTensors).toBe(live);
+  });
+
+  it('also where gradient and loss are tensors', async () => {
+    const { velo, backend } = create();
+    const scalar = backend.tensor([1], []);
+    velo.step(gradients(0), scalar);
+    const before = await velo.exportState();
+    const tensor = (name: Name, value = 1) => backend.tensor(new Float32Array(sizeOf(name)).fill(value), shapes[name]);
+    expect(() => velo.step(gradients(1), backend.tensor([1, 2], [2]))).toThrow(code('SHAPE_MISMATCH'));
+    expect(() => velo.step(gradients(1), backend.tensor([Number.NaN], []))).toThrow(code('NON_FINITE'));
+    expect(() => velo.step(gradients(1), 1)).toThrow(code('LOSS_KIND_CHANGED'));
+    expect(() => velo.step({ ...gradients(1), b: tensor('b', Number.NaN) }, scalar)).toThrow(code('NON_FINITE'));
+    expect(() => velo.step({ ...gradients(1), b: tensor('w') }, scalar)).toThrow(code('SHAPE_MISMATCH'));
+    expect(await velo.exportState()).toEqual(before);
+    velo.step({ ...gradients(1), b: tensor('b') }, scalar);
+    expect(velo.stepsTaken).toBe(2);
+  });
+
+  it('clips infinite gradients instead', async () => {
+    const [a, b] = [create(), create()];
+    a.velo.step({ ...good, s: Float32Array.of(Number.POSITIVE_INFINITY) }, 1);
+    b.velo.step({ ...good, s: Float32Array.of(1000) }, 1);
+    expect(await a.velo.exportState()).toEqual(await b.velo.exportState());
+  });
+});
+
+describe('null gradients', () => {
+  it('leave a tensor out: of the update, of its LSTM row, and of the pool', async () => {
+    const both = create().velo;
+    const alone = createVelo({ backend: reference(), theta, parameters: { w: start.w, s: start.s }, totalSteps: 20 });
+    for (let i = 0; i < 4; i++) {
+      both.step({ ...gradients(i), b: null }, 1 / (i + 1));
+      alone.step({ w: gradients(i).w, s: gradients(i).s }, 1 / (i + 1));
+    }
+    const [a, b] = [await both.exportState(), await alone.exportState()];
+    expect(a.tensors['parameters.0']).toEqual(b.tensors['parameters.0']);
+    expect(a.tensors['parameters.2']).toEqual(b.tensors['parameters.1']);
+    expect(a.tensors['parameters.1']!.data).toEqual(start.b.data);
+    expect(a.tensors['accumulators.1.moments']!.data.every((x) => x === 0)).toBe(true);
+    expect(a.tensors.hidden!.data.slice(6, 12)).toEqual(theta.leaves.initialHidden);
+    expect(a.tensors.hidden!.data.slice(0, 6)).toEqual(b.tensors.hidden!.data.slice(0, 6));
+  });
+
+  it('may be all there is: the loss is noted, time goes on', async () => {
+    const { velo } = create();
+    velo.step({ w: null, b: null, s: null }, 1);
+    const { values, tensors } = await velo.exportState();
+    expect(values).toMatchObject({ iteration: 1, 'lossBuffer.count': 1 });
+    expect(tensors['parameters.0']!.data).toEqual(start.w.data);
+  });
+});
+
+describe('devices', () => {
+  const onDevice = () => {
+    const backend = reference({ memory: 'device' });
+    return { backend, velo: createVelo({ backend, theta, parameters: start, totalSteps: 20 }) };
+  };
+  it.each(['number', 'tensor'] as const)(
+    'report a bad step at the next read and stand as before it (loss a %s)',
+    async (kind) => {
+      const loss = (backend: ReturnType<typeof reference>, value: number) =>
+        kind === 'number' ? value : backend.tensor([value], []);
+      const { velo, backend } = onDevice();
+      const expected = onDevice();
+      for (let i = 0; i < 3; i++) {
+        velo.step(gradients(i), loss(backend, 1 / (i + 1)));
+        expected.velo.step(gradients(i), loss(expected.backend, 1 / (i + 1)));
+      }
+      velo.step(
+        { ...gradients(3), b: new Float32Array(4).fill(1), w: backend.tensor(Array(12).fill(Number.NaN), [3, 4]) },
+        loss(backend, 1),
+      );
+      velo.step(gradients(4), loss(backend, 1));
+      await expect(velo.synchronize()).rejects.toThrow(expect.objectContaining({ code: 'NON_FINITE', step: 3 }));
+      expect(velo.stepsTaken).toBe(3);
+      for (let i = 3; i < 6; i++) {
+        velo.step(gradients(i), loss(backend, 1 / (i + 1)));
+        expected.velo.step(gradients(i), loss(expected.backend, 1 / (i + 1)));
+      }
+      expect(await velo.exportState()).toEqual(await expected.velo.exportState());
+    },
+  );
+
+  it('report a loss tensor that is not finite, in the first step too', async () => {
+    const { velo, backend } = onDevice();
+    velo.step(gradients(0), backend.tensor([Number.NEGATIVE_INFINITY], []));
+    await expect(velo.exportState()).rejects.toThrow(expect.objectContaining({ code: 'NON_FINITE', step: 0 }));
+    velo.step(gradients(0), backend.tensor([1], []));
+    expect((await velo.exportState()).tensors['lossBuffer.means']!.data[0]).toBeGreaterThan(0);
+  });
+});
+
+describe('length of training', () => {
+  it('goes on past totalSteps, with one warning', () => {
+    const { velo, onWarning } = create({ totalSteps: 3 });
+    train(velo, 3);
+    expect(onWarning).not.toHaveBeenCalled();
+    train(velo, 3);
+    expect(onWarning).toHaveBeenCalledOnce();
+    expect(onWarning.mock.calls[0]![0]).toMatch(/past its 3 steps/);
+  });
+
+  it('may change in mid-training', async () => {
+    const [changed, told] = [create({ totalSteps: 20 }).velo, create({ totalSteps: 40 }).velo];
+    train(changed, 3);
+    changed.setTotalSteps(40);
+    expect(changed.totalSteps).toBe(40);
+    const { values } = await changed.exportState();
+    train(told, 3);
+    expect(values['lossBuffer.decays']).toEqual((await told.exportState()).values['lossBuffer.decays']);
+    expect(values.totalSteps).toBe(40);
+    for (const steps of [0, 2.5, Number.NaN])
+      expect(() => changed.setTotalSteps(steps)).toThrow(code('INVALID_ARGUMENT'));
+    train(changed, 2);
+  });
+
+  it('beyond maxTrainingSteps averages gradients, and warns', async () => {
+    const { velo, onWarning } = create({ totalSteps: 21, maxTrainingSteps: 10 });
+    expect(onWarning.mock.calls[0]![0]).toMatch(/average the gradients of 3 steps/);
+    train(velo, 2);
+    expect((await velo.exportState()).tensors['inner.parameters.0']!.data).toEqual(start.w.data);
+    train(velo, 1);
+    expect((await velo.exportState()).values).toMatchObject({ 'inner.iteration': 1, 'inner.totalSteps': 7 });
+    expect(() => velo.setTotalSteps(5)).toThrow(code('INVALID_ARGUMENT'));
+    velo.setTotalSteps(30);
+    expect((await velo.exportState()).values['inner.totalSteps']).toBe(10);
+  });
+
+  it('comes from epochs', () => {
+    expect(stepsFor({ examples: 1000, batchSize: 128, epochs: 3 })).toBe(24);
+    expect(() => stepsFor({ examples: 1000, batchSize: 0, epochs: 3 })).toThrow(code('INVALID_ARGUMENT'));
+  });
+});
+
+describe('state', () => {
+  const variants = {
+    plain: {},
+    accumulating: { totalSteps: 21, maxTrainingSteps: 10 },
+    decaying: { weightDecay: 1e-3 },
+  };
+  it.each(Object.entries(variants))('resumes bit for bit: %s', async (_, options) => {
+    const uninterrupted = create(options).velo;
+    train(uninterrupted, 8);
+    const first = create(options).velo;
+    train(first, 4);
+    const saved = structuredClone(await first.exportState());
+    const resumed = create(options).velo;
+    resumed.importState(saved);
+    expect(resumed.stepsTaken).toBe(4);
+    train(resumed, 4);
+    expect(await resumed.exportState()).toEqual(await uninterrupted.exportState());
+  });
+
+  it('survives JSON, doubles included', async () => {
+    const { velo } = create();
+    train(velo, 3);
+    const { tensors: _, ...rest } = await velo.exportState();
+    expect(JSON.parse(JSON.stringify(rest))).toEqual(rest);
+  });
+
+  it('may go back to before the first step, and to another kind of loss', async () => {
+    const { velo, backend } = create();
+    const fresh = await velo.exportState();
+    velo.step(gradients(0), backend.tensor([1], []));
+    velo.importState(fresh);
+    expect(await velo.exportState()).toEqual(fresh);
+    train(velo, 1);
+  });
+
+  it('is refused where it does not belong, and nothing changes', async () => {
+    const { velo, backend } = create();
+    train(velo, 2);
+    const before = await velo.exportState();
+    const live = backend.liveTensors;
+    const { hidden, ...withoutHidden } = before.tensors;
+    const bad: unknown[] = [
+      null,
+      {},
+      { ...before, version: 2 },
+      { ...before, theta: { ...before.theta, checksum: '0' } },
+      { ...before, weightDecay: 1 },
+      { ...before, totalSteps: 0 },
+      { ...before, totalSteps: 1_000_000 },
+      { ...before, stepsTaken: -1 },
+      { ...before, lossKind: 'both' },
+      { ...before, tensors: withoutHidden },
+      { ...before, tensors: { ...before.tensors, extra: hidden } },
+      { ...before, tensors: { ...before.tensors, hidden: { ...hidden!, shape: [6, 3] } } },
+      {
+        ...before,
+        tensors: { ...before.tensors, hidden: { ...hidden!, data: new Float32Array(18).fill(Number.NaN) } },
+      },
+      { ...before, values: { ...before.values, 'lossBuffer.means': [1] } },
+      { ...before, values: { ...before.values, iteration: 'one' } },
+      { ...before, values: { ...before.values, __proto__: 1, extra: 1 } },
+    ];
+    for (const state of bad) expect(() => velo.importState(state as ExportedState)).toThrow(code('STATE_INVALID'));
+    expect(await velo.exportState()).toEqual(before);
+    expect(backend.liveTensors).toBe(live);
+  });
+});
+
+describe('setParameters', () => {
+  it('changes values and what the next step knows of them, and leaves momentum', async () => {
+    const { velo, backend } = create();
+    train(velo, 3);
+    const before = await velo.exportState();
+    const other = { ...start, w: { shape: [3, 4], data: randomArray(12, 77, 5) } };
+    velo.setParameters(other);
+    const after = await velo.exportState();
+    expect(after.tensors['parameters.0']!.data).toEqual(other.w.data);
+    expect(after.tensors['accumulators.0.moments']).toEqual(before.tensors['accumulators.0.moments']);
+    expect(after.tensors.statistics!.data[0]).toBeCloseTo(other.w.data.reduce((sum, x) => sum + x * x, 0) / 12, 5);
+    const live = backend.liveTensors;
+    velo.setParameters(velo.parameters);
+    expect((await velo.exportState()).tensors).toEqual(after.tensors);
+    expect(backend.liveTensors).toBe(live);
+    expect(() => velo.setParameters({ ...start, w: start.b })).toThrow(code('SHAPE_MISMATCH'));
+    expect(() => velo.setParameters({ w: start.w } as typeof start)).toThrow(code('GRADIENT_MISSING'));
+  });
+});
+
+describe('inspect', () => {
+  it('tells what the last update did', async () => {
+    const { velo, backend } = create();
+    expect((await velo.inspect())[0]).toMatchObject({ name: 'w', stepFactor: 0, relativeUpdate: 0 });
+    train(velo, 1);
+    const before = (await backend.read([velo.parameters.w]))[0]!;
+    train(velo, 1);
+    const after = (await backend.read([velo.parameters.w]))[0]!;
+    const [w] = await velo.inspect();
+    const norm = (values: Float32Array) => Math.hypot(...values);
+    expect(w!.relativeUpdate).toBeCloseTo(norm(after.map((x, i) => x - before[i]!)) / norm(after), 5);
+    expect(w!.stepFactor).not.toBe(0);
+    expect(w!.mlp.weights.map(({ length }) => length)).toEqual([120, 16, 12]);
+    expect(w!.mlp.biases.map(({ length }) => length)).toEqual([4, 4, 3]);
+  });
+});
+
+it('leaves the number of live tensors constant', () => {
+  for (const options of Object.values({
+    a: {},
+    b: { totalSteps: 300, maxTrainingSteps: 100 },
+    c: { weightDecay: 1e-3 },
+  })) {
+    const { velo, backend } = create({ totalSteps: 300, ...options });
+    train(velo, 6);
+    const live = backend.liveTensors;
+    train(velo, 30);
+    expect(backend.liveTensors).toBe(live);
+  }
+});
+
+it('never reads during a step', () => {
+  const backend = reference();
+  const read = vi.spyOn(backend, 'read');
+  const velo = createVelo({ backend: withoutKernels(backend), theta, parameters: start, totalSteps: 20 });
+  train(velo, 3);
+  expect(read).not.toHaveBeenCalled();
+});
