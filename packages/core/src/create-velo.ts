@@ -1,30 +1,32 @@
 /** VeLO with state: the object that a training loop holds. */
 import type { Backend, Tensor, Tree } from './backend.ts';
 import { VeloError } from './errors.ts';
-import { geometryOf, sizeOf } from './geometry.ts';
 import { withGradientAccumulation } from './gradient-accumulation.ts';
+import {
+  checkLoss,
+  checkNames,
+  checkShape,
+  type GradientInput,
+  type Like,
+  namesOf,
+  nonFinite,
+  type ParameterInput,
+  type Structure,
+  uploadGradients,
+  uploadParameter,
+  valuesOf,
+} from './inputs.ts';
 import type { LossKind, Optimizer } from './optimizer.ts';
 import { checkHeader, type ExportedState, flatten, invalid, thetaChecksum, unflatten } from './state.ts';
 import { STATISTICS, STATISTICS_LENGTH } from './statistics.ts';
-import { type DeviceTheta, type HostTensor, MLP_LAYOUT, MLP_ROW, type Theta, uploadTheta } from './theta.ts';
+import { type DeviceTheta, MLP_LAYOUT, MLP_ROW, type Theta, uploadTheta } from './theta.ts';
+import { accumulationSteps, checkTotalSteps, MAX_TRAINING_STEPS } from './total-steps.ts';
 import { keepTree, mapTree, replaceTree, tensorsOf, withHostValues } from './tree.ts';
-import { checkTotalSteps, type VeloState, velo } from './velo.ts';
+import { type VeloState, velo } from './velo.ts';
 import { withWeightDecay } from './weight-decay.ts';
 
 // Every platform has it, though no type library of the language does.
 declare const console: { warn(message: string): void };
-
-/** A tensor of the backend, an array with its shape, or a vector. */
-export type ParameterInput<T extends Tensor> = T | HostTensor | Float32Array;
-/** As a parameter; a `Float32Array` may have any shape, only its length must fit. `null` skips the tensor this time. */
-export type GradientInput<T extends Tensor> = T | HostTensor | Float32Array | null;
-/** Values by name or by position. */
-export type Structure<Value> = Readonly<Record<string, Value>> | readonly Value[];
-/** The structure of `P` with other values. */
-export type Like<P, Value> = P extends readonly unknown[] ? readonly Value[] : { readonly [Name in keyof P]: Value };
-
-/** VeLO was trained for up to about this many updates; longer trainings accumulate gradients. */
-export const MAX_TRAINING_STEPS = 150_000;
 
 export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInput<T>>> {
   readonly backend: Backend<T>;
@@ -300,24 +302,6 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
   };
 }
 
-/**
- * How often `step` will be called: what `totalSteps` wants to know. The last batch of an epoch may be smaller.
- *
- * @throws VeloError `INVALID_ARGUMENT` unless all three are whole numbers >= 1.
- * @example
- * ```ts
- * stepsFor({ examples: 60_000, batchSize: 128, epochs: 10 }); // 4690
- * ```
- */
-export function stepsFor(options: { examples: number; batchSize: number; epochs: number }): number {
-  for (const [name, value] of Object.entries(options)) {
-    if (!(Number.isSafeInteger(value) && value >= 1)) {
-      throw new VeloError('INVALID_ARGUMENT', `${name} must be a whole number >= 1; got ${value}.`);
-    }
-  }
-  return Math.ceil(options.examples / options.batchSize) * options.epochs;
-}
-
 /** The prefab optimizer: weight decay around accumulation around VeLO (SPEC section 11). */
 function compose<T extends Tensor>(
   inner: Optimizer<T, VeloState<T>>,
@@ -328,150 +312,3 @@ function compose<T extends Tensor>(
   const accumulated = every > 1 ? (withGradientAccumulation(plain, every) as unknown as Optimizer<T, Tree<T>>) : plain;
   return weightDecay === 0 ? accumulated : withWeightDecay(accumulated, weightDecay);
 }
-
-function accumulationSteps(totalSteps: number, maxTrainingSteps: number): number {
-  if (!(Number.isSafeInteger(maxTrainingSteps) && maxTrainingSteps >= 1)) {
-    throw new VeloError('INVALID_ARGUMENT', `maxTrainingSteps must be a whole number >= 1; got ${maxTrainingSteps}.`);
-  }
-  return Math.ceil(totalSteps / maxTrainingSteps);
-}
-
-function namesOf(parameters: Structure<unknown>): string[] {
-  const names = Object.keys(parameters);
-  if (names.length === 0) throw new VeloError('EMPTY_TENSOR', 'There are no parameters to train: give at least one.');
-  return names;
-}
-
-const valuesOf = <Value>(structure: Structure<Value>, names: readonly string[]): Value[] =>
-  names.map((name) => (structure as Readonly<Record<string, Value>>)[name]!);
-
-/** Every name must be there, and no other. */
-function checkNames(given: unknown, names: readonly string[], what: 'gradient' | 'parameter'): void {
-  const structure: object = typeof given === 'object' && given !== null ? given : {};
-  for (const name of names) {
-    if (!Object.hasOwn(structure, name) || (structure as Record<string, unknown>)[name] === undefined) {
-      const hint = what === 'gradient' ? ' null skips a parameter.' : '';
-      throw new VeloError('GRADIENT_MISSING', `There is no ${what} for "${name}".${hint}`);
-    }
-  }
-  const unknown = Object.keys(structure).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new VeloError('GRADIENT_UNKNOWN', `"${unknown}" is not among the parameters (${names.join(', ')}).`);
-  }
-}
-
-const isHostTensor = (value: unknown): value is HostTensor =>
-  typeof value === 'object' && value !== null && 'shape' in value && 'data' in value && isArrayLike(value.data);
-const isArrayLike = (data: unknown): data is ArrayLike<number> => ArrayBuffer.isView(data) || Array.isArray(data);
-
-function uploadParameter<T extends Tensor>(backend: Backend<T>, value: ParameterInput<T>, name: string): T {
-  const what = `Parameter "${name}"`;
-  if (backend.isTensor(value)) {
-    geometryOf(value.shape);
-    if (backend.peek) checkFinite(backend.peek(value), what);
-    return value;
-  }
-  const tensor = value instanceof Float32Array ? { shape: [value.length], data: value } : value;
-  if (!isHostTensor(tensor)) {
-    throw new VeloError(
-      'SHAPE_MISMATCH',
-      `${what} must be a tensor of the backend, { shape, data } or a Float32Array.`,
-    );
-  }
-  const { shape, data } = tensor;
-  checkLength(data, geometryOf(shape).size, `${what} of shape [${shape}]`);
-  checkFinite(data, what);
-  return backend.tensor(data, shape);
-}
-
-/** Gradients in the order of the parameters, checked, on the backend. */
-function uploadGradients<T extends Tensor>(
-  backend: Backend<T>,
-  gradients: Structure<GradientInput<T>>,
-  names: readonly string[],
-  shapes: readonly (readonly number[])[],
-): (T | null)[] {
-  checkNames(gradients, names, 'gradient');
-  return valuesOf(gradients, names).map((value, j) => {
-    if (value === null) return null;
-    const what = `The gradient of "${names[j]}"`;
-    const shape = shapes[j]!;
-    if (backend.isTensor(value)) {
-      checkShape(value.shape, shape, what);
-      if (backend.peek) checkNumbers(backend.peek(value), what);
-      return value;
-    }
-    if (!(value instanceof Float32Array)) {
-      if (!isHostTensor(value)) {
-        throw new VeloError(
-          'SHAPE_MISMATCH',
-          `${what} must be a tensor of the backend, { shape, data }, a Float32Array or null.`,
-        );
-      }
-      checkShape(value.shape, shape, what);
-    }
-    const data = value instanceof Float32Array ? value : value.data;
-    checkLength(data, sizeOf(shape), what);
-    checkNumbers(data, what);
-    return backend.borrow && data instanceof Float32Array ? backend.borrow(data, shape) : backend.tensor(data, shape);
-  });
-}
-
-function checkLoss<T extends Tensor>(backend: Backend<T>, loss: number | T, previous: LossKind | null): LossKind {
-  if (loss === undefined || loss === null) {
-    throw new VeloError('LOSS_REQUIRED', 'VeLO needs the loss of every step: step(gradients, loss).');
-  }
-  const kind = typeof loss === 'number' ? 'host' : 'device';
-  if (kind === 'device' && !backend.isTensor(loss)) {
-    throw new VeloError('LOSS_REQUIRED', `The loss must be a number or a tensor of the backend; got ${typeof loss}.`);
-  }
-  if (previous !== null && kind !== previous) {
-    throw new VeloError(
-      'LOSS_KIND_CHANGED',
-      `The loss must stay ${previous === 'host' ? 'a number' : 'a tensor'}, as it was in the first step.`,
-    );
-  }
-  if (typeof loss !== 'number') checkLength({ length: sizeOf(loss.shape) }, 1, 'The loss');
-  const value = typeof loss === 'number' ? loss : backend.peek?.(loss)[0];
-  if (value !== undefined && !Number.isFinite(value)) throw nonFinite(`The loss is ${value}`);
-  return kind;
-}
-
-function checkShape(shape: readonly number[], expected: readonly number[], what: string): void {
-  if (`${shape}` !== `${expected}`) {
-    throw new VeloError('SHAPE_MISMATCH', `${what} has shape [${shape}]; it must be [${expected}].`);
-  }
-}
-
-function checkLength(data: { readonly length: number }, expected: number, what: string): void {
-  if (data.length !== expected) {
-    throw new VeloError('SHAPE_MISMATCH', `${what} has ${data.length} values; it must have ${expected}.`);
-  }
-}
-
-function checkFinite(data: ArrayLike<number>, what: string): void {
-  for (let i = 0; i < data.length; i++) {
-    if (!Number.isFinite(data[i])) throw nonFinite(`${what} has ${data[i]} at index ${i}`);
-  }
-}
-
-/** Gradients may be infinite: they are clipped. */
-function checkNumbers(data: ArrayLike<number>, what: string): void {
-  const bad = data instanceof Float32Array ? firstNaN(data) : Array.prototype.findIndex.call(data, Number.isNaN);
-  if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
-}
-
-// On the path of every step, so a loop of its own for the one kind of array that it meets there.
-function firstNaN(data: Float32Array): number {
-  for (let i = 0; i < data.length; i++) {
-    if (Number.isNaN(data[i])) return i;
-  }
-  return -1;
-}
-
-const nonFinite = (what: string, step?: number): VeloError =>
-  new VeloError(
-    'NON_FINITE',
-    `${what}. The optimizer is as it was before that step: skip the batch, or look for the cause in the model.`,
-    step === undefined ? {} : { step },
-  );

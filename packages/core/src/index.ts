@@ -1,20 +1,10 @@
 export { accumulatorShapes } from './accumulators.ts';
 export type { Backend, BinaryOp, HostLeaf, ReduceOp, Shape, Tensor, Tree, UnaryOp } from './backend.ts';
-export {
-  createVelo,
-  type GradientInput,
-  type Like,
-  MAX_TRAINING_STEPS,
-  type ParameterInput,
-  type Structure,
-  stepsFor,
-  type TensorInspection,
-  type Velo,
-  type VeloOptions,
-} from './create-velo.ts';
+export { createVelo, type TensorInspection, type Velo, type VeloOptions } from './create-velo.ts';
 export { VeloError, type VeloErrorCode } from './errors.ts';
 export { type Factored, factoredAxes, type Geometry, geometryOf, sizeOf } from './geometry.ts';
 export { type AccumulationState, withGradientAccumulation } from './gradient-accumulation.ts';
+export type { GradientInput, Like, ParameterInput, Structure } from './inputs.ts';
 export {
   type Accumulators,
   type ControllerInputs,
@@ -55,6 +45,7 @@ export {
   thetaShapes,
   uploadTheta,
 } from './theta.ts';
+export { MAX_TRAINING_STEPS, stepsFor } from './total-steps.ts';
 export { keepTree, leavesOf, mapTree, replaceTree, tensorsOf } from './tree.ts';
 export { type VeloState, velo } from './velo.ts';
 export { withWeightDecay } from './weight-decay.ts';

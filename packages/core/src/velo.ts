@@ -19,6 +19,7 @@ import type { Optimizer } from './optimizer.ts';
 import { tensorStatistics } from './statistics.ts';
 import { fractionFeatures, rankFeatures } from './tensor-features.ts';
 import { type DeviceTheta, MLP_ROW } from './theta.ts';
+import { checkTotalSteps } from './total-steps.ts';
 
 /** State of VeLO for n parameters. */
 export type VeloState<T extends Tensor> = {
@@ -219,15 +220,5 @@ function putRows<T extends Tensor>(backend: Backend<T>, x: T, values: T, rows: r
   return backend.concat(
     Array.from({ length: n }, (_, j) => (rows.includes(j) ? row(values, rows.indexOf(j)) : row(x, j))),
     0,
-  );
-}
-
-/** @throws VeloError `INVALID_ARGUMENT` unless it is a whole number >= 1. */
-export function checkTotalSteps(totalSteps: number): number {
-  if (Number.isSafeInteger(totalSteps) && totalSteps >= 1) return totalSteps;
-  throw new VeloError(
-    'INVALID_ARGUMENT',
-    `totalSteps must be a whole number >= 1: how often step() will be called in this training; got ${totalSteps}. ` +
-      'stepsFor({ examples, batchSize, epochs }) computes it.',
   );
 }
