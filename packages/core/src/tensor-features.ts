@@ -1,12 +1,11 @@
 /** The 30 numbers that the LSTM is told about every tensor (SPEC section 7). */
 import type { Backend, Tensor } from './backend.ts';
-import { FRACTION_SCALES, RSQRT_FLOOR } from './constants.ts';
+import { FRACTION_SCALES, LOG_EPSILON, RSQRT_FLOOR } from './constants.ts';
 import type { Geometry } from './geometry.ts';
 import type { ControllerInputs } from './kernels.ts';
 import { operations } from './operations.ts';
 import { STATISTICS } from './statistics.ts';
 
-const LOG_EPSILON = Math.fround(1e-8);
 const RANKS = 5;
 
 /** Nine features of how far training has come; `fraction` = t / N may exceed 1. */
