@@ -1,0 +1,90 @@
+/**
+ * What users would install: every published package is packed, its tarball checked by publint and attw, and all tarballs
+ * are installed into an empty project, imported and type-checked there. Needs a build.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { packageFolders, readManifest, root } from './workspace.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'velojs-packages-'));
+let failures = 0;
+const report = (what: string, complaints: readonly string[]): void => {
+  console.log(`${complaints.length === 0 ? 'ok  ' : 'FAIL'} ${what}`);
+  for (const complaint of complaints) console.log(complaint.replace(/^/gm, '     '));
+  if (complaints.length > 0) failures++;
+};
+/** Runs a Node program; its output is a complaint if it fails. */
+const complaintsOf = (cwd: string, ...command: string[]): string[] => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, encoding: 'utf8' });
+  return status === 0 ? [] : [`${stdout}${stderr}`];
+};
+const program = (path: string): string => join(root, 'node_modules', path);
+
+const packages = packageFolders.map((folder) => ({ folder, manifest: readManifest(folder) }));
+const tarballs: string[] = [];
+for (const { folder, manifest } of packages) {
+  const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', work], {
+    cwd: join(root, folder),
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [{ filename, size, files }] = JSON.parse(packed);
+  const tarball = join(work, filename);
+  tarballs.push(tarball);
+  console.log(`\n${manifest.name}: ${files.length} files, ${(size / 1024).toFixed(1)} KiB packed`);
+
+  const bytes = readFileSync(tarball);
+  const { messages, pkg } = await publint({
+    strict: true,
+    pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
+  });
+  report(
+    'publint',
+    messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code),
+  );
+  report(
+    'attw',
+    complaintsOf(root, program('@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only', '--no-emoji'),
+  );
+}
+
+console.log('\nin an empty project');
+const entries = packages.flatMap(({ manifest }) =>
+  Object.keys(manifest.exports)
+    .filter((path) => path !== './package.json')
+    .map((path) => `${manifest.name}${path.slice(1)}`),
+);
+writeFileSync(join(work, 'package.json'), '{ "private": true, "type": "module" }');
+execFileSync('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs], {
+  cwd: work,
+  shell: process.platform === 'win32',
+  stdio: ['ignore', 'ignore', 'inherit'],
+});
+// The suite of @velojs/conformance runs inside vitest only, which brings its types.
+const outsideVitest = entries.filter((entry) => entry !== '@velojs/conformance');
+writeFileSync(join(work, 'import.js'), outsideVitest.map((entry) => `await import('${entry}');\n`).join(''));
+report(`import ${outsideVitest.join(', ')}`, complaintsOf(work, 'import.js'));
+writeFileSync(
+  join(work, 'types.ts'),
+  outsideVitest.map((entry, i) => `import * as _${i} from '${entry}';\nvoid _${i};\n`).join(''),
+);
+for (const [module, moduleResolution] of [
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+]) {
+  const compilerOptions = { module, moduleResolution, target: 'es2022', strict: true, noEmit: true, types: [] };
+  writeFileSync(join(work, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }));
+  report(
+    `types with moduleResolution ${moduleResolution}`,
+    complaintsOf(work, program('typescript/bin/tsc'), '--project', work),
+  );
+}
+report('velojs --help', complaintsOf(work, 'node_modules/velojs/bin/velojs.js', '--help'));
+
+rmSync(work, { recursive: true });
+process.exitCode = failures === 0 ? 0 : 1;
