@@ -1,0 +1,153 @@
+/** The contract's operations: double precision in, double precision out. */
+import { type BinaryOp, type ReduceOp, type Shape, sizeOf, type UnaryOp, VeloError } from '@velojs/core';
+import { matmul as multiply } from './matmul.ts';
+import { broadcastShape, forEachRow, stridesIn } from './strided.ts';
+import { CpuTensor } from './tensor.ts';
+
+const UNARY: Record<UnaryOp, (x: number) => number> = {
+  abs: Math.abs,
+  exp: Math.exp,
+  log: Math.log,
+  relu: (x) => Math.max(x, 0),
+  rsqrt: (x) => 1 / Math.sqrt(x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  sqrt: Math.sqrt,
+  square: (x) => x * x,
+  tanh: Math.tanh,
+};
+
+const BINARY: Record<BinaryOp, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  div: (a, b) => a / b,
+  max: Math.max,
+  min: Math.min,
+  mul: (a, b) => a * b,
+  sub: (a, b) => a - b,
+};
+
+const REDUCE: Record<
+  ReduceOp,
+  { start: number; join(a: number, b: number): number; finish(x: number, n: number): number }
+> = {
+  max: { start: Number.NEGATIVE_INFINITY, join: Math.max, finish: (x) => x },
+  mean: { start: 0, join: (a, b) => a + b, finish: (x, n) => x / n },
+};
+
+export function unary(op: UnaryOp, x: CpuTensor): CpuTensor {
+  const values = x.values;
+  const apply = UNARY[op];
+  const result = new Float64Array(values.length);
+  for (let i = 0; i < result.length; i++) result[i] = apply(values[i]!);
+  return new CpuTensor(result, x.shape);
+}
+
+export function binary(op: BinaryOp, a: CpuTensor | number, b: CpuTensor | number): CpuTensor {
+  const [left, right] = [operand(a), operand(b)];
+  const [leftValues, rightValues] = [left.values, right.values];
+  const shape = broadcastShape(left.shape, right.shape);
+  const apply = BINARY[op];
+  const result = new Float64Array(sizeOf(shape));
+  let at = 0;
+  forEachRow(shape, stridesIn(shape, left.shape), stridesIn(shape, right.shape), (i, iStep, j, jStep, length) => {
+    for (const end = at + length; at < end; at++, i += iStep, j += jStep) {
+      result[at] = apply(leftValues[i]!, rightValues[j]!);
+    }
+  });
+  return new CpuTensor(result, shape);
+}
+
+export function reduce(op: ReduceOp, x: CpuTensor, axes: readonly number[]): CpuTensor {
+  for (const axis of axes) checkAxis(x, axis);
+  const { start, join, finish } = REDUCE[op];
+  const values = x.values;
+  const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  const result = new Float64Array(sizeOf(shape)).fill(start);
+  forEachRow(x.shape, stridesIn(x.shape, x.shape), stridesIn(x.shape, shape), (from, step, to, toStep, length) => {
+    for (let i = 0; i < length; i++, from += step, to += toStep) result[to] = join(result[to]!, values[from]!);
+  });
+  const count = values.length / result.length;
+  return new CpuTensor(
+    result.map((value) => finish(value, count)),
+    shape,
+  );
+}
+
+export function matmul(a: CpuTensor, b: CpuTensor): CpuTensor {
+  const [n, k] = a.shape as [number, number];
+  const [inner, m] = b.shape as [number, number];
+  if (a.shape.length !== 2 || b.shape.length !== 2 || inner !== k) {
+    throw mismatch(`Matrices [${a.shape}] and [${b.shape}] cannot be multiplied`);
+  }
+  const product = new Float64Array(n * m);
+  multiply(a.values, b.values, product, n, k, m);
+  return new CpuTensor(product, [n, m]);
+}
+
+/** Shares memory with `x`. */
+export function reshape(x: CpuTensor, shape: Shape): CpuTensor {
+  return new CpuTensor(x.values, shape);
+}
+
+export function expand(x: CpuTensor, shape: Shape): CpuTensor {
+  if (x.shape.length !== shape.length || x.shape.some((size, axis) => size !== 1 && size !== shape[axis])) {
+    throw mismatch(`[${x.shape}] does not expand to [${shape}]: only axes of size 1 repeat`);
+  }
+  const values = x.values;
+  const result = new Float64Array(sizeOf(shape));
+  const strides = stridesIn(shape, x.shape);
+  let at = 0;
+  forEachRow(shape, strides, strides, (i, step, _j, _jStep, length) => {
+    for (const end = at + length; at < end; at++, i += step) result[at] = values[i]!;
+  });
+  return new CpuTensor(result, shape);
+}
+
+export function slice(x: CpuTensor, axis: number, begin: number, end: number): CpuTensor {
+  const size = checkAxis(x, axis);
+  if (!(0 <= begin && begin < end && end <= size)) {
+    throw mismatch(`[${x.shape}] has no slice ${begin}..${end} along axis ${axis}`);
+  }
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  const values = x.values;
+  const length = (end - begin) * inner;
+  const result = new Float64Array((values.length / size) * (end - begin));
+  for (let from = begin * inner, to = 0; to < result.length; from += size * inner, to += length) {
+    result.set(values.subarray(from, from + length), to);
+  }
+  return new CpuTensor(result, x.shape.with(axis, end - begin));
+}
+
+export function concat(xs: readonly CpuTensor[], axis: number): CpuTensor {
+  const first = xs[0];
+  if (!first) throw mismatch('There is nothing to concatenate');
+  for (const x of xs) checkAxis(x, axis);
+  if (xs.some(({ shape }) => `${shape.with(axis, 0)}` !== `${first.shape.with(axis, 0)}`)) {
+    throw mismatch(`${xs.map(({ shape }) => `[${shape}]`).join(' and ')} do not join along axis ${axis}`);
+  }
+  const shape = first.shape.with(
+    axis,
+    xs.reduce((sum, x) => sum + x.shape[axis]!, 0),
+  );
+  const inner = sizeOf(shape.slice(axis + 1));
+  const result = new Float64Array(sizeOf(shape));
+  let begin = 0;
+  for (const x of xs) {
+    const values = x.values;
+    const length = x.shape[axis]! * inner;
+    for (let from = 0, to = begin; from < values.length; from += length, to += shape[axis]! * inner) {
+      result.set(values.subarray(from, from + length), to);
+    }
+    begin += length;
+  }
+  return new CpuTensor(result, shape);
+}
+
+const operand = (x: CpuTensor | number) => (typeof x === 'number' ? { values: Float64Array.of(x), shape: [] } : x);
+
+function checkAxis({ shape }: CpuTensor, axis: number): number {
+  const size = shape[axis];
+  if (size === undefined) throw mismatch(`[${shape}] has no axis ${axis}`);
+  return size;
+}
+
+const mismatch = (what: string) => new VeloError('SHAPE_MISMATCH', `${what}.`);
