@@ -1,0 +1,1 @@
+export { type BackendUnderTest, type Capability, describeBackend } from './describe-backend.ts';
