@@ -1,0 +1,34 @@
+/** The `velojs` command. Exit codes: 0 done, 1 a defect of ours, 2 wrong usage or unusable data, 130 stopped by Ctrl-C. */
+import { readFileSync } from 'node:fs';
+import { VeloError } from '@velojs/core';
+import { Command, CommanderError } from 'commander';
+import { addTrainCommand } from './train/command.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+// A reader that has seen enough (`velojs train | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const program = new Command('velojs')
+  .description('VeLO, the learned optimizer without a learning rate')
+  .version(version)
+  .exitOverride();
+addTrainCommand(program, version);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (error instanceof VeloError) {
+    process.stderr.write(`velojs: ${error.message} (${error.code})\n`);
+    process.exitCode = 2;
+  } else {
+    throw error;
+  }
+}

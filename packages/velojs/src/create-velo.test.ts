@@ -1,0 +1,57 @@
+import { createTheta, thetaShapes } from '@velojs/core';
+import { expect, it, vi } from 'vitest';
+import { cpu, createVelo, starterTheta, VeloError } from './index.ts';
+
+/** Half the squared distance of w to (1, -2, 3). */
+const goal = [1, -2, 3];
+const gradient = (w: Float32Array) => w.map((value, i) => value - goal[i]!);
+const loss = (w: Float32Array) => gradient(w).reduce((sum, g) => sum + (g * g) / 2, 0);
+
+it('trains with nothing but parameters and a number of steps', async () => {
+  const velo = await createVelo({ parameters: { w: new Float32Array(3) }, totalSteps: 200 });
+  const before = loss(velo.parameters.w.data);
+  for (let step = 0; step < 200; step++) {
+    const { data } = velo.parameters.w;
+    velo.step({ w: gradient(data) }, loss(data));
+  }
+  expect(loss(velo.parameters.w.data)).toBeLessThan(1e-2 * before);
+});
+
+it('copies what it is given', async () => {
+  const w = Float32Array.of(5, 5, 5);
+  const velo = await createVelo({ parameters: [w], totalSteps: 10 });
+  velo.step([gradient(w)], loss(w));
+  expect([...w]).toEqual([5, 5, 5]);
+  expect([...velo.parameters[0]!.data]).not.toEqual([5, 5, 5]);
+});
+
+it('takes another backend, another theta and options of the core', async () => {
+  const backend = cpu();
+  const still = createTheta(
+    Object.fromEntries(
+      Object.entries(thetaShapes(2, 1)).map(([leaf, shape]) => [
+        leaf,
+        { shape, data: new Float32Array(shape.reduce((product, axis) => product * axis, 1)) },
+      ]),
+    ),
+  );
+  const onWarning = vi.fn();
+  const velo = await createVelo({
+    backend,
+    theta: still,
+    parameters: { w: Float32Array.of(1) },
+    totalSteps: 1,
+    onWarning,
+  });
+  expect(velo.backend).toBe(backend);
+  velo.step({ w: Float32Array.of(1) }, 1);
+  velo.step({ w: Float32Array.of(1) }, 1);
+  expect([...velo.parameters.w.data]).toEqual([1]);
+  expect(onWarning).toHaveBeenCalledOnce();
+});
+
+it('hands on what the core refuses', async () => {
+  const options = { parameters: { w: new Float32Array(3) }, totalSteps: 0 };
+  await expect(createVelo(options)).rejects.toThrow(VeloError);
+  await expect(createVelo({ ...options, theta: starterTheta() })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+});

@@ -1,0 +1,46 @@
+/** The front door: core's `createVelo` with a backend and a theta chosen for you. */
+import { type CpuTensor, cpu } from '@velojs/backend-cpu';
+import {
+  type Backend,
+  type VeloOptions as CoreOptions,
+  createVelo as createCoreVelo,
+  type ParameterInput,
+  type Structure,
+  type Tensor,
+  type Theta,
+  type Velo,
+} from '@velojs/core';
+import { starterTheta } from '@velojs/weights';
+
+export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInput<T>>>
+  extends Omit<CoreOptions<T, P>, 'backend' | 'theta'> {
+  /** Where the optimizer runs; default `cpu()`, on which a parameter's values are `velo.parameters[name].data`. */
+  readonly backend?: Backend<T>;
+  /** The weights of the optimizer; default `starterTheta()`, which is written by hand. */
+  readonly theta?: Theta;
+}
+
+/**
+ * Creates an optimizer for one training. It has no learning rate.
+ *
+ * @param options.parameters initial values by name or as a list: `Float32Array`s (vectors), `{ shape, data }`, or tensors
+ *   of the backend. They are copied; the trained values are `velo.parameters`.
+ * @param options.totalSteps how often `step` will be called in this training; see `stepsFor`.
+ * @throws VeloError `INVALID_ARGUMENT`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
+ * @see arXiv 2211.09760
+ * @example
+ * ```ts
+ * const velo = await createVelo({ parameters: { w: new Float32Array(3) }, totalSteps: 500 });
+ * for (let i = 0; i < 500; i++) {
+ *   const { loss, gradient } = lossAndGradient(velo.parameters.w.data);
+ *   velo.step({ w: gradient }, loss);
+ * }
+ * ```
+ */
+export async function createVelo<const P extends Structure<ParameterInput<T>>, T extends Tensor = CpuTensor>(
+  options: VeloOptions<T, P>,
+): Promise<Velo<T, P>> {
+  // Without a backend T is CpuTensor.
+  const { backend = cpu() as Backend<Tensor> as Backend<T>, theta = starterTheta() } = options;
+  return createCoreVelo({ ...options, backend, theta });
+}

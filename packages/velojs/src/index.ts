@@ -1,0 +1,20 @@
+export { type CpuBackend, type CpuTensor, cpu } from '@velojs/backend-cpu';
+export {
+  type Backend,
+  createTheta,
+  type ExportedState,
+  type GradientInput,
+  type HostTensor,
+  type Like,
+  type ParameterInput,
+  type Structure,
+  stepsFor,
+  type Tensor,
+  type TensorInspection,
+  type Theta,
+  type Velo,
+  VeloError,
+  type VeloErrorCode,
+} from '@velojs/core';
+export { decodeState, decodeTheta, encodeState, encodeTheta, starterTheta } from '@velojs/weights';
+export { createVelo, type VeloOptions } from './create-velo.ts';

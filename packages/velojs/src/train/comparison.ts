@@ -1,0 +1,105 @@
+/** VeLO beside Adam on one task. */
+
+import { ADAM_DEFAULT_RATE } from './adam.ts';
+import type { Jax } from './jax.ts';
+import { createModel } from './model.ts';
+import { type OptimizerSpec, optimizerLabel } from './optimizers.ts';
+import type { Task } from './tasks/task.ts';
+import { type Run, train } from './training.ts';
+
+export interface Comparison {
+  readonly task: Task;
+  /** Finished runs, in the order of `optimizersFor`; fewer where the user stopped it. */
+  readonly runs: readonly Run[];
+}
+
+/** Half-decades around the default. */
+export const SWEEP: readonly number[] = [0.0003, 0.001, 0.003, 0.01, 0.03];
+
+/** VeLO, then Adam at its default rate, then Adam at the other rates of the sweep. */
+export function optimizersFor({ sweep }: { sweep: boolean }): OptimizerSpec[] {
+  const rates = sweep ? SWEEP.filter((rate) => rate !== ADAM_DEFAULT_RATE) : [];
+  return [
+    { name: 'velo' },
+    ...[ADAM_DEFAULT_RATE, ...rates].map((learningRate) => ({ name: 'adam' as const, learningRate })),
+  ];
+}
+
+/**
+ * Trains the task with every optimizer, each from the same weights and on the same batches.
+ *
+ * @param onRun called with every finished run.
+ * @param onProgress called now and then within a run.
+ * @throws the signal's reason when it is aborted; `onRun` has seen what was finished.
+ */
+export async function compare(
+  { jax, task, optimizers, seed }: { jax: Jax; task: Task; optimizers: readonly OptimizerSpec[]; seed: number },
+  hooks: {
+    signal?: AbortSignal;
+    onRun?: (run: Run) => void;
+    onProgress?: (optimizer: OptimizerSpec, steps: number, loss: number) => void;
+  } = {},
+): Promise<Comparison> {
+  const model = createModel(jax, task.layers, task.kind);
+  const runs: Run[] = [];
+  for (const optimizer of optimizers) {
+    const run = await train(
+      { task, model, optimizer, seed },
+      { ...hooks, onProgress: (steps, loss) => hooks.onProgress?.(optimizer, steps, loss) },
+    );
+    runs.push(run);
+    hooks.onRun?.(run);
+  }
+  return { task, runs };
+}
+
+/** A run that tables and plots show. */
+export interface ShownRun {
+  readonly run: Run;
+  readonly role: 'velo' | 'default' | 'best';
+  readonly label: string;
+}
+
+/** VeLO, Adam at its default rate, Adam at the best of the sweep (by final training loss): what was run of these. */
+export function shownRuns({ runs }: Comparison): ShownRun[] {
+  const rateOf = ({ optimizer }: Run) => (optimizer.name === 'adam' ? optimizer.learningRate : null);
+  const adam = runs.filter((run) => rateOf(run) !== null);
+  const best = adam.length > 1 ? adam.reduce((best, run) => (run.trainLoss < best.trainLoss ? run : best)) : undefined;
+  const bestNote = `best of ${adam.length}`;
+  return runs.flatMap((run): ShownRun[] => {
+    const name = optimizerLabel(run.optimizer);
+    if (rateOf(run) === null) return [{ run, role: 'velo', label: name }];
+    if (rateOf(run) === ADAM_DEFAULT_RATE) {
+      return [{ run, role: 'default', label: `${name} (default${run === best ? `, ${bestNote}` : ''})` }];
+    }
+    return run === best ? [{ run, role: 'best', label: `${name} (${bestNote})` }] : [];
+  });
+}
+
+/** Who ended lower, in words that the numbers choose. Tasks that were not finished are left out. */
+export function verdict(comparisons: readonly Comparison[]): string {
+  const loss = (runs: readonly Run[]) => Math.min(...runs.map(({ trainLoss }) => trainLoss));
+  const against = (what: string, pick: (comparison: Comparison) => readonly Run[]) => {
+    const compared = comparisons.filter((comparison) => pick(comparison).length > 0);
+    if (compared.length === 0) return [];
+    const lost = compared.filter(({ runs, ...rest }) => {
+      const velo = runs.filter(({ optimizer }) => optimizer.name === 'velo');
+      return !(loss(velo) < loss(pick({ runs, ...rest })));
+    });
+    const names = lost.length < compared.length ? lost.map(({ task }) => task.name).join(', ') : '';
+    return [`${what} on ${compared.length - lost.length} of ${compared.length}${names && ` (not on ${names})`}`];
+  };
+  const adam = ({ runs }: Comparison) => runs.filter(({ optimizer }) => optimizer.name === 'adam');
+  const atDefault = (comparison: Comparison) =>
+    adam(comparison).filter(
+      ({ optimizer }) => optimizer.name === 'adam' && optimizer.learningRate === ADAM_DEFAULT_RATE,
+    );
+  const parts = [
+    ...against(`Adam's at its default rate ${ADAM_DEFAULT_RATE}`, atDefault),
+    ...against("Adam's at the best rate of the sweep", (comparison) => {
+      const runs = adam(comparison);
+      return runs.length === SWEEP.length ? runs : [];
+    }),
+  ];
+  return parts.length === 0 ? 'Nothing to compare yet.' : `VeLO's final loss is below ${parts.join(', and below ')}.`;
+}
