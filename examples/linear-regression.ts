@@ -1,25 +1,21 @@
-/** Least squares with VeLO: a backend, the data and the gradients in plain JavaScript. No learning rate to choose. */
+/** Least squares with VeLO, from the data to the gradients in plain JavaScript. There is no learning rate to choose. */
 import { createVelo } from 'velojs';
 
-const rows = Array.from({ length: 64 }, (_, i) => [Math.sin(i), Math.cos(2 * i), Math.sin(3 * i + 1)]);
-const targets = rows.map(([a, b, c]) => 2 * a! - 3 * b! + 0.5 * c! + 1);
+// y = 2 a - 3 b + c / 2 + 1; the last column carries the constant.
+const rows = Array.from({ length: 64 }, (_, i) => [Math.sin(i), Math.cos(2 * i), Math.sin(3 * i + 1), 1]);
+const targets = rows.map(([a, b, c]) => 2 * a! - 3 * b! + c! / 2 + 1);
 
-const totalSteps = 300;
-const velo = await createVelo({ parameters: { w: new Float32Array(3), b: new Float32Array(1) }, totalSteps });
+const totalSteps = 500;
+// VeLO's steps are relative to the size of a tensor, so it starts from small numbers, not from zeros.
+const velo = await createVelo({ parameters: { w: Float32Array.of(0.3, 0.3, -0.3, -0.3) }, totalSteps });
 
-for (let step = 0; step < totalSteps; step++) {
-  const { w, b } = { w: velo.parameters.w.data, b: velo.parameters.b.data };
-  const errors = rows.map((row, i) => row.reduce((sum, x, j) => sum + x * w[j]!, b[0]!) - targets[i]!);
+for (let step = 0; step <= totalSteps; step++) {
+  const w = velo.parameters.w.data;
+  const errors = rows.map((row, i) => row.reduce((sum, x, j) => sum + x * w[j]!, 0) - targets[i]!);
   const loss = errors.reduce((sum, error) => sum + error ** 2, 0) / rows.length;
-  const slope = (x: (i: number) => number) =>
-    (2 / rows.length) * errors.reduce((sum, error, i) => sum + error * x(i), 0);
-  velo.step(
-    { w: Float32Array.from(w, (_, j) => slope((i) => rows[i]![j]!)), b: Float32Array.of(slope(() => 1)) },
-    loss,
-  );
-  if (step % 50 === 0) console.log(`step ${String(step).padStart(3)}  loss ${loss.toExponential(2)}`);
+  if (step % 100 === 0) console.log('step', step, 'loss', loss.toFixed(6), 'w', ...Array.from(w, (x) => x.toFixed(3)));
+  if (step === totalSteps) break;
+
+  const gradient = w.map((_, j) => (2 / rows.length) * errors.reduce((sum, error, i) => sum + error * rows[i]![j]!, 0));
+  velo.step({ w: gradient }, loss);
 }
-console.log(
-  `w = ${[...velo.parameters.w.data].map((x) => x.toFixed(3))}, b = ${velo.parameters.b.data[0]!.toFixed(3)}`,
-);
-console.log('expected w = 2,-3,0.5, b = 1');
