@@ -1,41 +1,22 @@
 /** The contract's operations: double precision in, double precision out. */
-import { type BinaryOp, type ReduceOp, type Shape, sizeOf, type UnaryOp, VeloError } from '@velojs/core';
+import {
+  type BinaryOp,
+  type ReduceOp,
+  type Shape,
+  scalarBinary,
+  scalarReduce,
+  scalarUnary,
+  sizeOf,
+  type UnaryOp,
+  VeloError,
+} from '@velojs/core';
 import { matmul as multiply } from './matmul.ts';
 import { broadcastShape, forEachRow, stridesIn } from './strided.ts';
 import { CpuTensor } from './tensor.ts';
 
-const UNARY: Record<UnaryOp, (x: number) => number> = {
-  abs: Math.abs,
-  exp: Math.exp,
-  log: Math.log,
-  relu: (x) => Math.max(x, 0),
-  rsqrt: (x) => 1 / Math.sqrt(x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  sqrt: Math.sqrt,
-  square: (x) => x * x,
-  tanh: Math.tanh,
-};
-
-const BINARY: Record<BinaryOp, (a: number, b: number) => number> = {
-  add: (a, b) => a + b,
-  div: (a, b) => a / b,
-  max: Math.max,
-  min: Math.min,
-  mul: (a, b) => a * b,
-  sub: (a, b) => a - b,
-};
-
-const REDUCE: Record<
-  ReduceOp,
-  { start: number; join(a: number, b: number): number; finish(x: number, n: number): number }
-> = {
-  max: { start: Number.NEGATIVE_INFINITY, join: Math.max, finish: (x) => x },
-  mean: { start: 0, join: (a, b) => a + b, finish: (x, n) => x / n },
-};
-
 export function unary(op: UnaryOp, x: CpuTensor): CpuTensor {
   const values = x.values;
-  const apply = UNARY[op];
+  const apply = scalarUnary[op];
   const result = new Float64Array(values.length);
   for (let i = 0; i < result.length; i++) result[i] = apply(values[i]!);
   return new CpuTensor(result, x.shape);
@@ -45,7 +26,7 @@ export function binary(op: BinaryOp, a: CpuTensor | number, b: CpuTensor | numbe
   const [left, right] = [operand(a), operand(b)];
   const [leftValues, rightValues] = [left.values, right.values];
   const shape = broadcastShape(left.shape, right.shape);
-  const apply = BINARY[op];
+  const apply = scalarBinary[op];
   const result = new Float64Array(sizeOf(shape));
   let at = 0;
   forEachRow(shape, stridesIn(shape, left.shape), stridesIn(shape, right.shape), (i, iStep, j, jStep, length) => {
@@ -58,7 +39,7 @@ export function binary(op: BinaryOp, a: CpuTensor | number, b: CpuTensor | numbe
 
 export function reduce(op: ReduceOp, x: CpuTensor, axes: readonly number[]): CpuTensor {
   for (const axis of axes) checkAxis(x, axis);
-  const { start, join, finish } = REDUCE[op];
+  const { start, join, finish } = scalarReduce[op];
   const values = x.values;
   const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   const result = new Float64Array(sizeOf(shape)).fill(start);

@@ -53,7 +53,7 @@ export interface BackendUnderTest<T extends Tensor> {
  */
 export function describeBackend<T extends Tensor>(name: string, options: BackendUnderTest<T>): void {
   describe(`backend ${name}`, { timeout: TIMEOUT }, async () => {
-    const backend = await open(name, options);
+    const backend = await open(name, options.create, inCI());
     if (typeof backend === 'string') {
       console.warn(`backend ${name} was not tested: ${backend}`);
       it('is available', ({ skip }) => skip(backend));
@@ -66,7 +66,10 @@ export function describeBackend<T extends Tensor>(name: string, options: Backend
       paths: pathsOf(backend, has('kernels')),
       has,
       live: () => options.liveTensors!(backend),
-      compiled: () => options.compiledCount!(backend),
+      fresh: async () => {
+        const another = await options.create();
+        return { backend: another, compiled: () => options.compiledCount!(another) };
+      },
     };
     describeCapabilities(name, suite, options);
     describeOperations(suite);
@@ -78,17 +81,24 @@ export function describeBackend<T extends Tensor>(name: string, options: Backend
   });
 }
 
-/** The backend, or why there is none. */
-async function open<T extends Tensor>(name: string, { create }: BackendUnderTest<T>): Promise<Backend<T> | string> {
+/** The backend, or why there is none; where it is required, having none is an error. */
+export async function open<T extends Tensor>(
+  name: string,
+  create: BackendUnderTest<T>['create'],
+  required: boolean,
+): Promise<Backend<T> | string> {
   try {
     return await create();
   } catch (error) {
-    const here = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.CI;
     const missing = error instanceof VeloError && error.code === 'BACKEND_UNAVAILABLE';
-    if (!missing || here) throw new Error(`backend ${name} cannot be created`, { cause: error });
+    if (!missing || required) throw new Error(`backend ${name} cannot be created`, { cause: error });
     return error.message;
   }
 }
+
+/** Browsers have no environment: what runs the tests there has to define one. */
+const inCI = (): boolean =>
+  Boolean((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.CI);
 
 function describeCapabilities<T extends Tensor>(
   name: string,

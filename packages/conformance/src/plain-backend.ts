@@ -1,4 +1,4 @@
-import { type Backend, type BinaryOp, type Shape, sizeOf, type UnaryOp, VeloError } from '@velojs/core';
+import { type Backend, type Shape, scalarBinary, scalarReduce, scalarUnary, sizeOf, VeloError } from '@velojs/core';
 
 /** A handle: any object with a `shape` that the backend can tell from other objects. */
 export class PlainTensor {
@@ -25,26 +25,6 @@ const at = ({ shape, data }: PlainTensor, position: number[]): number => {
 const operand = (x: PlainTensor | number) => (typeof x === 'number' ? new PlainTensor([], Float32Array.of(x)) : x);
 const sum = (a: number[], b: number[]) => a.map((value, i) => value + b[i]!);
 
-const UNARY: Record<UnaryOp, (x: number) => number> = {
-  abs: Math.abs,
-  exp: Math.exp,
-  log: Math.log,
-  relu: (x) => Math.max(x, 0),
-  rsqrt: (x) => 1 / Math.sqrt(x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  sqrt: Math.sqrt,
-  square: (x) => x * x,
-  tanh: Math.tanh,
-};
-const BINARY: Record<BinaryOp, (a: number, b: number) => number> = {
-  add: (a, b) => a + b,
-  div: (a, b) => a / b,
-  max: Math.max,
-  min: Math.min,
-  mul: (a, b) => a * b,
-  sub: (a, b) => a - b,
-};
-
 export const plain = (): Backend<PlainTensor> => ({
   name: 'plain',
   arithmetic: 'float32',
@@ -62,20 +42,21 @@ export const plain = (): Backend<PlainTensor> => ({
   },
   own: (x) => new PlainTensor(x.shape, x.data.slice()),
   replace: (_state, next) => next,
-  unary: (op, x) => new PlainTensor(x.shape, x.data.map(UNARY[op])),
+  unary: (op, x) => new PlainTensor(x.shape, x.data.map(scalarUnary[op])),
   binary(op, a, b) {
     const [x, y] = [operand(a), operand(b)];
     const rank = Math.max(x.shape.length, y.shape.length);
     const axis = (shape: Shape, i: number) => shape[i - rank + shape.length] ?? 1;
     const shape = Array.from({ length: rank }, (_, i) => Math.max(axis(x.shape, i), axis(y.shape, i)));
-    return build(shape, (position) => BINARY[op](at(x, position), at(y, position)));
+    return build(shape, (position) => scalarBinary[op](at(x, position), at(y, position)));
   },
   reduce(op, x, axes) {
     const shape = x.shape.map((axis, a) => (axes.includes(a) ? 1 : axis));
     const group = x.shape.map((axis, a) => (axes.includes(a) ? axis : 1));
+    const { start, join, finish } = scalarReduce[op];
     return build(shape, (position) => {
       const { data } = build(group, (offset) => at(x, sum(position, offset)));
-      return op === 'max' ? data.reduce((a, b) => Math.max(a, b)) : data.reduce((a, b) => a + b) / data.length;
+      return finish(data.reduce((a, b) => join(a, b), start), data.length);
     });
   },
   matmul(a, b) {

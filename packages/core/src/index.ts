@@ -27,6 +27,7 @@ export {
   pushHostLoss,
 } from './loss-buffer.ts';
 export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
+export { type ScalarReduction, scalarBinary, scalarReduce, scalarUnary } from './scalar-operations.ts';
 export type { ExportedState } from './state.ts';
 export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';
 export { fractionFeatures, logMagnitude, rankFeatures, tensorFeatures } from './tensor-features.ts';

@@ -76,7 +76,12 @@ export function composedKernels<T extends Tensor>(backend: Backend<T>): Kernels<
 
 /** The backend's kernels, and core's definitions where it has none. */
 export function resolveKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
-  return { ...composedKernels(backend), ...backend.kernels };
+  const { kernels } = backend;
+  const composed = composedKernels(backend);
+  return {
+    controller: (inputs, theta) => (kernels?.controller ? kernels : composed).controller!(inputs, theta),
+    update: (slots, mlp) => (kernels?.update ? kernels : composed).update!(slots, mlp),
+  };
 }
 
 /**

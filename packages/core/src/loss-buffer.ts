@@ -114,16 +114,17 @@ export function pushDeviceLoss<T extends Tensor>(
 
 /** `[1, 9]` */
 export function deviceLossFeatures<T extends Tensor>(backend: Backend<T>, buffer: DeviceLossBuffer<T>): T {
-  const { clip, div, max, slice, sub } = operations(backend);
+  const { clip, div, max, mul, slice, sub } = operations(backend);
   const { count, hostDecays, means, minima } = buffer;
-  if (count <= WARM_UP) return backend.tensor(new Float64Array(FEATURES), [1, FEATURES]);
   const averages = div(means, backend.tensor(corrections(hostDecays, count), [1, AVERAGES]));
   const low = slice(minima, 1, 0, FEATURES);
   const progress = div(
     sub(slice(averages, 1, 0, FEATURES), low),
     max(sub(slice(averages, 1, 1, AVERAGES), low), MINIMUM_PROGRESS),
   );
-  return clip(sub(progress, 1), -1, 1);
+  // A factor rather than an early return: the third step shall run no operation that the first did not.
+  const warm = backend.tensor([count <= WARM_UP ? 0 : 1], [1, 1]);
+  return mul(clip(sub(progress, 1), -1, 1), warm);
 }
 
 /** The buffer for another length of training: half-lives change, bias-corrected means and minima stay. */

@@ -177,37 +177,44 @@ function thetaOf({ listensTo }: Quirk): Theta {
 export function describeQuirks<T extends Tensor>({ backend: plain, paths }: Suite<T>): void {
   const tolerance = TOLERANCES[plain.arithmetic];
 
-  describe.each(paths)('quirks, $mode', ({ backend }) => {
-    for (const quirk of QUIRKS) {
-      it(quirk.name, async () => {
-        const right = oracleRun(quirk);
-        const wrong = oracleRun(quirk, quirk.mistake);
-        expect(distance(wrong, right), 'the mistake shows').toBeGreaterThan(5 * tolerance);
-        // Where the host does not see the parameters, weight decay moves the loss buffer to the device, in float32.
-        const lossOnHost = quirk.weightDecay === undefined || backend.peek !== undefined;
-        const allowed = lossOnHost ? tolerance : TOLERANCES.float32;
-        expect(distance(await backendRun(backend, quirk, 'host'), right)).toBeLessThanOrEqual(allowed);
-      });
-      if (quirk.listensTo === LOSS_FEATURES) {
-        it(`${quirk.name}, on the device too`, async () => {
+  for (const { mode, backend } of paths) {
+    describe(`quirks, ${mode}`, () => {
+      for (const quirk of QUIRKS) {
+        it(quirk.name, async () => {
           const right = oracleRun(quirk);
-          const found = await backendRun(backend, quirk, 'device');
-          expect(distance(found, right)).toBeLessThanOrEqual(TOLERANCES.float32);
+          const wrong = oracleRun(quirk, quirk.mistake);
+          expect(distance(wrong, right), 'the mistake shows').toBeGreaterThan(5 * tolerance);
+          // Where the host does not see the parameters, weight decay moves the loss buffer to the device, in float32.
+          const lossOnHost = quirk.weightDecay === undefined || backend.peek !== undefined;
+          const allowed = lossOnHost ? tolerance : TOLERANCES.float32;
+          expect(distance(await backendRun(backend, quirk, 'host'), right)).toBeLessThanOrEqual(allowed);
         });
+        if (quirk.listensTo === LOSS_FEATURES) {
+          it(`${quirk.name}, on the device too`, async () => {
+            const right = oracleRun(quirk);
+            const found = await backendRun(backend, quirk, 'device');
+            expect(distance(found, right)).toBeLessThanOrEqual(TOLERANCES.float32);
+          });
+        }
       }
-    }
 
-    it('decay rates are those of float32', async () => {
-      const velo = createVelo({ backend, theta: randomTheta(7), parameters: [Float32Array.of(1, 2)], totalSteps: 10 });
-      velo.step([Float32Array.of(1, 1)], 1);
-      const { tensors } = await velo.exportState();
-      velo.dispose();
-      const moments = [0.9, 0.99, 0.999, 0.999].flatMap((decay) => [1 - Math.fround(decay), 1 - Math.fround(decay)]);
-      expect(1 - Math.fround(0.999)).not.toBeCloseTo(0.001, 8);
-      const { data } = tensors['accumulators.0.moments']!;
-      for (const [i, expected] of moments.entries()) expect(Math.abs(data[i]! / expected - 1)).toBeLessThan(2e-7);
+      it('decay rates are those of float32', async () => {
+        const velo = createVelo({
+          backend,
+          theta: randomTheta(7),
+          parameters: [Float32Array.of(1, 2)],
+          totalSteps: 10,
+        });
+        velo.step([Float32Array.of(1, 1)], 1);
+        const { tensors } = await velo.exportState();
+        velo.dispose();
+        const moments = [0.9, 0.99, 0.999, 0.999].flatMap((decay) => [1 - Math.fround(decay), 1 - Math.fround(decay)]);
+        expect(1 - Math.fround(0.999)).not.toBeCloseTo(0.001, 8);
+        const { data } = tensors['accumulators.0.moments']!;
+        for (const [i, expected] of moments.entries()) expect(Math.abs(data[i]! / expected - 1)).toBeLessThan(2e-7);
+      });
     });
-  });
+  }
 }
 
 /** Parameters by step and tensor. */

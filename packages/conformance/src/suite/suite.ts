@@ -34,8 +34,8 @@ export interface Suite<T extends Tensor> {
   has(capability: Capability): boolean;
   /** Handles alive; only where the backend counts them. */
   live(): number;
-  /** Pipelines compiled so far; only where the backend counts them. */
-  compiled(): number;
+  /** Another backend, which has compiled nothing yet, and how to count what it will; only where that can be counted. */
+  fresh(): Promise<{ readonly backend: Backend<T>; compiled(): number }>;
 }
 
 export const pathsOf = <T extends Tensor>(backend: Backend<T>, fused: boolean): Suite<T>['paths'] => [

@@ -4,9 +4,10 @@
  * Slow on purpose. It throws on use after dispose, on double dispose and on what was never given back (`close`), and it
  * has no fused kernels. State is rounded to float32 when it is stored, as on every backend.
  */
-import type { Backend, BinaryOp, ReduceOp, Shape, Tree, UnaryOp } from '../backend.ts';
+import type { Backend, Shape, Tree } from '../backend.ts';
 import { VeloError } from '../errors.ts';
 import { sizeOf } from '../geometry.ts';
+import { scalarBinary, scalarReduce, scalarUnary } from '../scalar-operations.ts';
 import { tensorsOf } from '../tree.ts';
 
 /** A handle. Its values are the backend's. */
@@ -29,35 +30,6 @@ interface Storage {
   readonly wrapped: Float32Array | undefined;
   kept: boolean;
 }
-
-const UNARY: Record<UnaryOp, (x: number) => number> = {
-  abs: Math.abs,
-  exp: Math.exp,
-  log: Math.log,
-  relu: (x) => Math.max(x, 0),
-  rsqrt: (x) => 1 / Math.sqrt(x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  sqrt: Math.sqrt,
-  square: (x) => x * x,
-  tanh: Math.tanh,
-};
-
-const BINARY: Record<BinaryOp, (a: number, b: number) => number> = {
-  add: (a, b) => a + b,
-  div: (a, b) => a / b,
-  max: Math.max,
-  min: Math.min,
-  mul: (a, b) => a * b,
-  sub: (a, b) => a - b,
-};
-
-const REDUCE: Record<
-  ReduceOp,
-  { start: number; join(a: number, b: number): number; finish(x: number, n: number): number }
-> = {
-  max: { start: Number.NEGATIVE_INFINITY, join: Math.max, finish: (x) => x },
-  mean: { start: 0, join: (a, b) => a + b, finish: (x, n) => x / n },
-};
 
 /**
  * Creates a reference backend.
@@ -183,20 +155,20 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
           },
         }),
 
-    unary: (op, x) => create(valuesOf(x).map(UNARY[op]), x.shape),
+    unary: (op, x) => create(valuesOf(x).map(scalarUnary[op]), x.shape),
     binary(op, a, b) {
       const [left, right] = [operand(a), operand(b)];
       const shape = broadcast(left.shape, right.shape);
       const [leftStrides, rightStrides] = [strides(left.shape, shape), strides(right.shape, shape)];
       return create(
         fill(shape, (index) =>
-          BINARY[op](left.values[offset(index, leftStrides)]!, right.values[offset(index, rightStrides)]!),
+          scalarBinary[op](left.values[offset(index, leftStrides)]!, right.values[offset(index, rightStrides)]!),
         ),
         shape,
       );
     },
     reduce(op, x, axes) {
-      const { start, join, finish } = REDUCE[op];
+      const { start, join, finish } = scalarReduce[op];
       const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
       const result = new Float64Array(sizeOf(shape)).fill(start);
       const values = valuesOf(x);
