@@ -21,6 +21,9 @@ interface TrainOptions extends TaskOptions {
   readonly json: boolean;
 }
 
+/** Exit code of a process that SIGINT ended. */
+const INTERRUPTED = 130;
+
 const HELP = `
 Without --data or --images it trains ${TASK_NAMES.length} small networks on data that it makes itself.
 Every training starts from the same weights and sees the same batches. VeLO is told the number of
@@ -67,10 +70,7 @@ export function addTrainCommand(program: Command, version: string): void {
 async function trainAndReport(options: TrainOptions, version: string): Promise<void> {
   if (options.report !== undefined) checkWritable(options.report);
   const tasks = selectTasks(options);
-  const stop = new AbortController();
-  const onInterrupt = () => stop.abort();
-  // Once: a second Ctrl-C ends the process at once.
-  process.once('SIGINT', onInterrupt);
+  const { signal, release } = catchInterrupt();
 
   const jax = await loadJax();
   const optimizers = optimizersFor({ sweep: options.sweep });
@@ -85,7 +85,7 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
     }; seed ${options.seed}.`,
   );
   for (const makeTask of tasks) {
-    if (stop.signal.aborted) break;
+    if (signal.aborted) break;
     const task = makeTask();
     const runs: Run[] = [];
     print(`\n${taskHeading(task, palette)}`);
@@ -94,7 +94,7 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
       await compare(
         { jax, task, optimizers, seed: options.seed },
         {
-          signal: stop.signal,
+          signal,
           onProgress: progress.update,
           onRun: (run) => {
             runs.push(run);
@@ -103,7 +103,7 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
         },
       );
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!signal.aborted) throw error;
     } finally {
       progress.stop();
     }
@@ -112,9 +112,9 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
       print(`\n${comparisonText({ task, runs }, process.stdout.columns ?? 80, palette)}`);
     }
   }
-  process.removeListener('SIGINT', onInterrupt);
+  release();
 
-  const interrupted = stop.signal.aborted;
+  const interrupted = signal.aborted;
   const session = { version, seed: options.seed, interrupted, comparisons };
   if (options.json) process.stdout.write(`${jsonReport(session)}\n`);
   if (comparisons.length > 0) print(`\n${TABLE_NOTE}\n${palette.bold(verdict(comparisons))}`);
@@ -123,7 +123,23 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
     writeFileSync(options.report, htmlReport(session));
     print(`The report is in ${options.report}.`);
   }
-  if (interrupted) process.exitCode = 130;
+  if (interrupted) process.exitCode = INTERRUPTED;
+}
+
+/**
+ * The first Ctrl-C aborts the signal. A later one ends the process, but not at once: npm hands on to its scripts the
+ * interrupt that the terminal has sent them already.
+ */
+function catchInterrupt(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  let patience = 0;
+  const onInterrupt = () => {
+    if (!controller.signal.aborted) patience = Date.now() + 1000;
+    else if (Date.now() > patience) process.exit(INTERRUPTED);
+    controller.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  return { signal: controller.signal, release: () => process.removeListener('SIGINT', onInterrupt) };
 }
 
 /** With --json, and for a bar, on stderr: stdout holds results only. */

@@ -76,30 +76,28 @@ export function shownRuns({ runs }: Comparison): ShownRun[] {
   });
 }
 
-/** Who ended lower, in words that the numbers choose. Tasks that were not finished are left out. */
+/** Who ended lower, in words that the numbers choose. What was not finished is left out. */
 export function verdict(comparisons: readonly Comparison[]): string {
-  const loss = (runs: readonly Run[]) => Math.min(...runs.map(({ trainLoss }) => trainLoss));
-  const against = (what: string, pick: (comparison: Comparison) => readonly Run[]) => {
-    const compared = comparisons.filter((comparison) => pick(comparison).length > 0);
-    if (compared.length === 0) return [];
-    const lost = compared.filter(({ runs, ...rest }) => {
-      const velo = runs.filter(({ optimizer }) => optimizer.name === 'velo');
-      return !(loss(velo) < loss(pick({ runs, ...rest })));
-    });
-    const names = lost.length < compared.length ? lost.map(({ task }) => task.name).join(', ') : '';
-    return [`${what} on ${compared.length - lost.length} of ${compared.length}${names && ` (not on ${names})`}`];
+  const lowest = (runs: readonly Run[]) => Math.min(...runs.map(({ trainLoss }) => trainLoss));
+  const results = comparisons.map(({ task, runs }) => {
+    const adam = runs.filter(({ optimizer }) => optimizer.name === 'adam');
+    return {
+      task: task.name,
+      velo: lowest(runs.filter(({ optimizer }) => optimizer.name === 'velo')),
+      // The default rate is the first of Adam's.
+      atDefault: adam.length > 0 ? lowest(adam.slice(0, 1)) : null,
+      atBest: adam.length === SWEEP.length ? lowest(adam) : null,
+    };
+  });
+  const against = (what: string, key: 'atDefault' | 'atBest') => {
+    const compared = results.filter((result) => result[key] !== null);
+    const lost = compared.filter((result) => !(result.velo < result[key]!)).map(({ task }) => task);
+    const except = lost.length > 0 && lost.length < compared.length ? ` (not on ${lost.join(', ')})` : '';
+    return compared.length > 0 ? [`${what} on ${compared.length - lost.length} of ${compared.length}${except}`] : [];
   };
-  const adam = ({ runs }: Comparison) => runs.filter(({ optimizer }) => optimizer.name === 'adam');
-  const atDefault = (comparison: Comparison) =>
-    adam(comparison).filter(
-      ({ optimizer }) => optimizer.name === 'adam' && optimizer.learningRate === ADAM_DEFAULT_RATE,
-    );
   const parts = [
-    ...against(`Adam's at its default rate ${ADAM_DEFAULT_RATE}`, atDefault),
-    ...against("Adam's at the best rate of the sweep", (comparison) => {
-      const runs = adam(comparison);
-      return runs.length === SWEEP.length ? runs : [];
-    }),
+    ...against(`Adam's at its default rate ${ADAM_DEFAULT_RATE}`, 'atDefault'),
+    ...against("Adam's at the best rate of the sweep", 'atBest'),
   ];
   return parts.length === 0 ? 'Nothing to compare yet.' : `VeLO's final loss is below ${parts.join(', and below ')}.`;
 }

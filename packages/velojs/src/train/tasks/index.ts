@@ -44,21 +44,10 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     hidden: [64, 64],
     targetScale: TARGET_DEVIATION,
   },
-  autoencoder: {
-    title: 'drawn digits through a bottleneck of 16 numbers and back',
-    kind: 'regression',
-    make: (count, random) => {
-      const images = glyphs(count, random);
-      return { ...images, outputSize: images.inputSize, targets: images.inputs };
-    },
-    trainCount: 1000,
-    testCount: 500,
-    hidden: [16],
-  },
 };
 
 export const TASK_NAMES: readonly string[] = Object.keys(RECIPES);
-export const DEFAULT_STEPS = 800;
+export const DEFAULT_STEPS = 600;
 export const DEFAULT_BATCH_SIZE = 64;
 
 /**
