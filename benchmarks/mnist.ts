@@ -40,7 +40,10 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: 'mnist-results.json' },
   },
 });
-if (!options.images || !options.labels) throw new Error('Name your MNIST files: --images FILE --labels FILE.');
+if (!options.images || !options.labels) {
+  console.error('Name your MNIST files: --images FILE --labels FILE.');
+  process.exit(2);
+}
 
 const whole = idxDataset(
   { bytes: readFileSync(options.images), name: basename(options.images) },

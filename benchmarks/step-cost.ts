@@ -4,8 +4,8 @@
  *     npm run bench [-- --rounds 15] [--json FILE]
  *
  * Every variant runs once per round, in random order, on gradients that it has not seen in the rounds just before:
- * branch predictors learn small repeating data. Ratios are medians of the rounds' ratios, so that a slow moment of the
- * machine weighs on both sides.
+ * branch predictors learn small repeating data. Times are CPU times; ratios are medians of the rounds' ratios, so that a
+ * slow moment of the machine weighs on both sides.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -82,13 +82,14 @@ function veloStep(shapes: readonly Shape[], theta: Theta, kernels: 'fused' | 'co
 
 function tfjsAdamStep(shapes: readonly Shape[]): Step {
   const variables = parametersFor(shapes).map((values, j) => tf.variable(tf.tensor(values, [...shapes[j]!])));
-  const sets = gradientSets(shapes).map((set) =>
-    Object.fromEntries(set.map((values, j) => [variables[j]!.name, tf.tensor(values, [...shapes[j]!])])),
-  );
+  const sets = gradientSets(shapes).map((set) => named(variables, set));
   const adam = tf.train.adam(1e-3);
   let i = 0;
   return () => adam.applyGradients(sets[i++ % SETS]!);
 }
+
+const named = (variables: readonly tf.Variable[], gradients: readonly Float32Array[]) =>
+  variables.map(({ name, shape }, j) => ({ name, tensor: tf.tensor(gradients[j]!, shape) }));
 
 function plainAdamStep(shapes: readonly Shape[]): Step {
   const tensors = parametersFor(shapes).map((p) => ({
@@ -136,23 +137,35 @@ function controllerStep(tensors: number, theta: Theta): Step {
   };
 }
 
-/** Nanoseconds per call, one per round. */
+/** Nanoseconds of CPU time per call, one per round. */
 type Timings<Name extends string> = Record<Name, number[]>;
+
+/** Shorter measurements are below what the clock resolves. */
+const SHORTEST = 5e6;
 
 function measure<Name extends string>(variants: Record<Name, Step>, rounds: number): Timings<Name> {
   const names = Object.keys(variants) as Name[];
   const timings = Object.fromEntries(names.map((name) => [name, []])) as unknown as Timings<Name>;
-  const time = (step: Step) => {
-    const start = performance.now();
-    step();
-    return (performance.now() - start) * 1e6;
-  };
-  // Until the loops are compiled.
-  for (const name of names) for (let i = 0; i < 5; i++) variants[name]();
+  const repetitions = Object.fromEntries(names.map((name) => [name, warmUp(variants[name])])) as Record<Name, number>;
   for (let round = 0; round < rounds; round++) {
-    for (const name of shuffled(names)) timings[name].push(time(variants[name]));
+    for (const name of shuffled(names)) timings[name].push(time(variants[name], repetitions[name]));
   }
   return timings;
+}
+
+/** Until the loops are compiled; returns how many calls make a measurement. */
+function warmUp(step: Step): number {
+  time(step, 5);
+  const guess = Math.ceil(SHORTEST / Math.max(time(step, 5), 1000));
+  return Math.ceil(SHORTEST / time(step, guess));
+}
+
+/** Nanoseconds per call; CPU time of this process, because others may be running. */
+function time(step: Step, repetitions: number): number {
+  const start = process.cpuUsage();
+  for (let i = 0; i < repetitions; i++) step();
+  const { user, system } = process.cpuUsage(start);
+  return ((user + system) * 1000) / repetitions;
 }
 
 function shuffled<Item>(items: readonly Item[]): Item[] {
@@ -195,11 +208,7 @@ function checkResults(): void {
   }
   const variables = start.map((values, j) => tf.variable(tf.tensor(values, [...shapes[j]!])));
   const optimizer = tf.train.adam(1e-3);
-  for (const set of gradients) {
-    optimizer.applyGradients(
-      Object.fromEntries(set.map((values, j) => [variables[j]!.name, tf.tensor(values, [...shapes[j]!])])),
-    );
-  }
+  for (const set of gradients) optimizer.applyGradients(named(variables, set));
   const trained = variables.map((variable) => variable.dataSync() as Float32Array);
   expectClose('our Adam and that of tfjs', plain, trained);
 }

@@ -5,7 +5,7 @@ import type { Values } from './tensor.ts';
  * `c += a b` for row-major a `[n, k]`, b `[k, m]`, c `[n, m]`.
  *
  * Rows of b stream through a block of 4 rows of c, 4 at a time: 16 multiply-adds per 8 numbers loaded, and all memory
- * is read in its own order, which b (up to 8 MB in the LSTM) needs more than the accumulators need registers.
+ * is read in its own order, which b (4 MB in the LSTM) needs more than the accumulators need registers.
  */
 export function matmul(a: Values, b: Values, c: Float64Array, n: number, k: number, m: number): void {
   const blocked = k - (k % 4);

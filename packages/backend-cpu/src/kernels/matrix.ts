@@ -9,36 +9,22 @@
  * or column, as their share of the first layer's sums; 18 remain for every entry.
  *
  * Every inner loop is a function of its own that is called per run or tile and given arrays and integers only: so it
- * is compiled as a whole, with its sums in registers, and nothing it depends on changes from tensor to tensor.
+ * is compiled as a whole, with its sums in registers, and nothing it depends on changes from tensor to tensor. Indices
+ * are kept int32 by `| 0`, which costs nothing where a check for overflow would (5 % of all).
  */
 import { type Factored, MLP_LAYOUT } from '@velojs/core';
-import {
-  DECAYS,
-  FACTORED_EPSILON,
-  GRADIENT_CLIP_FEATURE,
-  ROW_MEAN_EPSILON,
-  RSQRT_FLOOR,
-  SECOND_MOMENT_DECAY,
-  SECOND_MOMENT_EPSILON,
-  SQUARE_EPSILON,
-} from '@velojs/core/constants';
-import { firstLayer, firstLayerWeight, foldNetwork, hidden, INPUTS, step, TILE } from './network.ts';
+import { DECAYS, GRADIENT_CLIP_FEATURE, SECOND_MOMENT_DECAY, SECOND_MOMENT_EPSILON } from '@velojs/core/constants';
+import { advanceFactors, PLANES, rowMeanAxes, SHARE, SQUARED, SQUARES } from './factors.ts';
+import { firstLayer, foldNetwork, hidden, INPUTS, step, TILE } from './network.ts';
 import { runsOf } from './runs.ts';
 import type { Scratch } from './scratch.ts';
-import { add, meanSquares, resetSums, SUM, shifts, writeMeanSquares } from './sums.ts';
+import { add, resetSums, SUM, shifts, writeMeanSquares } from './sums.ts';
 import type { Arrays } from './update.ts';
 
-/** Planes of what is known of every entry of `fixed` or `along`: factor (3), its square (3), share of the hidden sums (4). */
-const SQUARED = 3;
-const SHARE = 6;
-/** Sum of g^2. */
-const SQUARES = 10;
-const PLANES = 11;
-
-/** Of the run at hand: squares of its three factors; the first layer with its factors folded in, `[4, 18]`, and its share. */
+/** Of the run at hand: squares of its three factors; the first layer with its factors and its share folded in, `[4, 18]` and `[4]`. */
 const runSquares = new Float64Array(3);
 const runWeights = new Float64Array(4 * INPUTS);
-const runShare = new Float64Array(4);
+const runBiases = new Float64Array(4);
 
 // Loops see constants of their own module as such, addresses and all, which spares them half of their checks.
 const tile = hidden;
@@ -46,9 +32,6 @@ const PLANE = TILE;
 const [B0, B1, B2] = DECAYS;
 const BR = SECOND_MOMENT_DECAY;
 const EPSILON = SECOND_MOMENT_EPSILON;
-const V_EPSILON = FACTORED_EPSILON;
-const E_EPSILON = SQUARE_EPSILON;
-const FLOOR = RSQRT_FLOOR;
 const LIMIT = GRADIENT_CLIP_FEATURE;
 
 /** Leaves mean squares, sums and shifts in `sums.ts`. */
@@ -106,12 +89,6 @@ export function updateMatrix(factored: Factored, arrays: Arrays, scratch: Scratc
   }
 }
 
-/** v_row as `[outer, d1, inner]`: its mean over d1 divides it. */
-function rowMeanAxes({ view, d0 }: Factored): readonly [outer: number, d1: number, inner: number] {
-  const [outer, first, middle, second, inner] = view;
-  return d0 === 3 ? [outer, first, middle * inner] : [outer * middle, second, inner];
-}
-
 /** Pass A. Adds to `along`; returns the sum of the run. */
 function sumSquares(
   parameter: Float32Array,
@@ -134,112 +111,12 @@ function sumSquares(
     gradients += square;
     parameters += p * p;
     along[a] = along[a]! + square;
-    e += stride;
-    a += alongStride;
+    e = (e + stride) | 0;
+    a = (a + alongStride) | 0;
   }
   add(SUM.gradientSquare, gradients);
   add(SUM.parameterSquare, parameters);
   return gradients;
-}
-
-/**
- * Takes the sums of g^2 into v_row or v_col, and makes of these factors, their mean squares and their share of the first
- * layer's sums.
- *
- * @param averaged how many squares are in each sum.
- * @param axes of v_row; null for v_col.
- */
-function advanceFactors(
-  moment: Float32Array,
-  planes: Float64Array,
-  length: number,
-  averaged: number,
-  mlp: Float64Array,
-  axes: readonly [outer: number, d1: number, inner: number] | null,
-): void {
-  planes.fill(0, SHARE * length, SQUARES * length);
-  for (let k = 0; k < 3; k++) {
-    const column = (axes ? 15 : 18) + k;
-    advanceFactor(moment, planes, length, averaged, k, column);
-    for (let u = 0; u < 4; u++) {
-      addShare(planes, length, k, u, firstLayerWeight(mlp, u, column), firstLayerWeight(mlp, u, column + 6));
-    }
-    if (axes) divideByMean(planes, k * length, axes);
-    invert(planes, length, k);
-  }
-}
-
-/** Leaves v in plane k and rsqrt(v + 1e-8) in plane SQUARED + k. */
-function advanceFactor(
-  moment: Float32Array,
-  planes: Float64Array,
-  length: number,
-  averaged: number,
-  k: number,
-  column: number,
-): void {
-  const decay = DECAYS[k]!;
-  const to = k * length;
-  const inverted = (SQUARED + k) * length;
-  const from = SQUARES * length;
-  let squares = 0;
-  let inverses = 0;
-  for (let i = 0; i < length; i++) {
-    const v = decay * moment[to + i]! + (1 - decay) * (planes[from + i]! / averaged + E_EPSILON);
-    moment[to + i] = v;
-    const inverse = 1 / (v + V_EPSILON);
-    squares += v * v;
-    inverses += inverse;
-    planes[to + i] = v;
-    planes[inverted + i] = Math.sqrt(inverse);
-  }
-  meanSquares[column] = squares / length;
-  meanSquares[column + 6] = inverses / length;
-}
-
-function addShare(
-  planes: Float64Array,
-  length: number,
-  k: number,
-  unit: number,
-  weight: number,
-  inverseWeight: number,
-): void {
-  const v = k * length;
-  const inverted = (SQUARED + k) * length;
-  const share = (SHARE + unit) * length;
-  for (let i = 0; i < length; i++) {
-    planes[share + i] = planes[share + i]! + weight * planes[v + i]! + inverseWeight * planes[inverted + i]!;
-  }
-}
-
-/** v_row / (mu + 1e-9) */
-function divideByMean(
-  values: Float64Array,
-  start: number,
-  [outer, d1, inner]: readonly [number, number, number],
-): void {
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < inner; i++) {
-      const begin = start + o * d1 * inner + i;
-      const end = begin + d1 * inner;
-      let sum = 0;
-      for (let at = begin; at < end; at += inner) sum += values[at]!;
-      const divisor = sum / d1 + ROW_MEAN_EPSILON;
-      for (let at = begin; at < end; at += inner) values[at] = values[at]! / divisor;
-    }
-  }
-}
-
-/** Factors R or C and their squares. */
-function invert(planes: Float64Array, length: number, k: number): void {
-  const to = k * length;
-  const squared = (SQUARED + k) * length;
-  for (let i = 0; i < length; i++) {
-    const square = 1 / Math.max(planes[to + i]!, FLOOR);
-    planes[squared + i] = square;
-    planes[to + i] = Math.sqrt(square);
-  }
 }
 
 /** Pass B, first half. Leaves 1 / (r + 1e-6) in the tile. sum_ij (g R_i C_j)^2 = sum_i R_i^2 sum_j g^2 C_j^2. */
@@ -285,11 +162,11 @@ function advanceSecondMoment(
     factored0 += square * along[a0]!;
     factored1 += square * along[a1]!;
     factored2 += square * along[a2]!;
-    e += stride;
-    r += stride;
-    a0 += alongStride;
-    a1 += alongStride;
-    a2 += alongStride;
+    e = (e + stride) | 0;
+    r = (r + stride) | 0;
+    a0 = (a0 + alongStride) | 0;
+    a1 = (a1 + alongStride) | 0;
+    a2 = (a2 + alongStride) | 0;
   }
   add(SUM.secondMomentShifted, shifted);
   add(SUM.secondMomentShiftedSquare, shiftedSquare);
@@ -337,11 +214,11 @@ function advanceMomentum(
     const g = gradient[e]!;
     const q = tile[j]!;
     const m0 = B0 * moments[e]! + (1 - B0) * g;
-    const m1 = B1 * moments[size + e]! + (1 - B1) * g;
-    const m2 = B2 * moments[2 * size + e]! + (1 - B2) * g;
+    const m1 = B1 * moments[(size + e) | 0]! + (1 - B1) * g;
+    const m2 = B2 * moments[(2 * size + e) | 0]! + (1 - B2) * g;
     moments[e] = m0;
-    moments[size + e] = m1;
-    moments[2 * size + e] = m2;
+    moments[(size + e) | 0] = m1;
+    moments[(2 * size + e) | 0] = m2;
     const d0 = m0 - shift0;
     const d1 = m1 - shift1;
     const d2 = m2 - shift2;
@@ -360,10 +237,10 @@ function advanceMomentum(
     factored0 += square0 * along[a0]!;
     factored1 += square1 * along[a1]!;
     factored2 += square2 * along[a2]!;
-    e += stride;
-    a0 += alongStride;
-    a1 += alongStride;
-    a2 += alongStride;
+    e = (e + stride) | 0;
+    a0 = (a0 + alongStride) | 0;
+    a1 = (a1 + alongStride) | 0;
+    a2 = (a2 + alongStride) | 0;
   }
   add(SUM.momentumShifted, shifted0);
   add(SUM.momentumShifted + 1, shifted1);
@@ -387,7 +264,7 @@ function foldRun(fixed: Float64Array, run: number, count: number, mlp: Float64Ar
       runWeights[u * INPUTS + 12 + k] = R * firstLayer[u * INPUTS + 12 + k]!;
       runWeights[u * INPUTS + 15 + k] = R * firstLayer[u * INPUTS + 15 + k]!;
     }
-    runShare[u] = mlp[MLP_LAYOUT.bias0.begin + u]! + fixed[(SHARE + u) * count + run]!;
+    runBiases[u] = mlp[MLP_LAYOUT.bias0.begin + u]! + fixed[(SHARE + u) * count + run]!;
   }
 }
 
@@ -408,10 +285,14 @@ function applyFirstLayer(
   n: number,
 ): void {
   const size = gradient.length;
-  const share_0 = runShare[0]!;
-  const share_1 = runShare[1]!;
-  const share_2 = runShare[2]!;
-  const share_3 = runShare[3]!;
+  const share0 = SHARE * alongLength;
+  const share1 = share0 + alongLength;
+  const share2 = share1 + alongLength;
+  const share3 = share2 + alongLength;
+  const b_0 = runBiases[0]!;
+  const b_1 = runBiases[1]!;
+  const b_2 = runBiases[2]!;
+  const b_3 = runBiases[3]!;
   const g_0 = runWeights[0]!;
   const c_0 = runWeights[1]!;
   const p_0 = runWeights[2]!;
@@ -491,16 +372,16 @@ function applyFirstLayer(
     const c = Math.abs(g + LIMIT) - Math.abs(g - LIMIT);
     const p = parameter[e]!;
     const m0 = moments[e]!;
-    const m1 = moments[size + e]!;
-    const m2 = moments[2 * size + e]!;
-    const r = moments[3 * size + e]!;
+    const m1 = moments[(size + e) | 0]!;
+    const m2 = moments[(2 * size + e) | 0]!;
+    const r = moments[(3 * size + e) | 0]!;
     const rs = 1 / Math.sqrt(r + EPSILON);
     const C0 = along[a]!;
-    const C1 = along[alongLength + a]!;
-    const C2 = along[2 * alongLength + a]!;
+    const C1 = along[(alongLength + a) | 0]!;
+    const C2 = along[(2 * alongLength + a) | 0]!;
     tile[j] =
-      share_0 +
-      along[SHARE * alongLength + a]! +
+      b_0 +
+      along[(share0 + a) | 0]! +
       c * c_0 +
       p * p_0 +
       r * r_0 +
@@ -509,9 +390,9 @@ function applyFirstLayer(
       m1 * (m1_0 + C1 * mC1_0) +
       m2 * (m2_0 + C2 * mC2_0) +
       rs * (s_0 + g * gs_0 + m0 * sm0_0 + m1 * sm1_0 + m2 * sm2_0);
-    tile[PLANE + j] =
-      share_1 +
-      along[(SHARE + 1) * alongLength + a]! +
+    tile[(PLANE + j) | 0] =
+      b_1 +
+      along[(share1 + a) | 0]! +
       c * c_1 +
       p * p_1 +
       r * r_1 +
@@ -520,9 +401,9 @@ function applyFirstLayer(
       m1 * (m1_1 + C1 * mC1_1) +
       m2 * (m2_1 + C2 * mC2_1) +
       rs * (s_1 + g * gs_1 + m0 * sm0_1 + m1 * sm1_1 + m2 * sm2_1);
-    tile[2 * PLANE + j] =
-      share_2 +
-      along[(SHARE + 2) * alongLength + a]! +
+    tile[(2 * PLANE + j) | 0] =
+      b_2 +
+      along[(share2 + a) | 0]! +
       c * c_2 +
       p * p_2 +
       r * r_2 +
@@ -531,9 +412,9 @@ function applyFirstLayer(
       m1 * (m1_2 + C1 * mC1_2) +
       m2 * (m2_2 + C2 * mC2_2) +
       rs * (s_2 + g * gs_2 + m0 * sm0_2 + m1 * sm1_2 + m2 * sm2_2);
-    tile[3 * PLANE + j] =
-      share_3 +
-      along[(SHARE + 3) * alongLength + a]! +
+    tile[(3 * PLANE + j) | 0] =
+      b_3 +
+      along[(share3 + a) | 0]! +
       c * c_3 +
       p * p_3 +
       r * r_3 +
@@ -542,7 +423,7 @@ function applyFirstLayer(
       m1 * (m1_3 + C1 * mC1_3) +
       m2 * (m2_3 + C2 * mC2_3) +
       rs * (s_3 + g * gs_3 + m0 * sm0_3 + m1 * sm1_3 + m2 * sm2_3);
-    e += stride;
-    a += alongStride;
+    e = (e + stride) | 0;
+    a = (a + alongStride) | 0;
   }
 }

@@ -26,7 +26,6 @@ const lastLayers = new Float64Array(30);
 
 // Loops of this file see these as constants, addresses and all, which spares them half of their checks.
 const tile = hidden;
-const layers = lastLayers;
 
 /** Weight of `column` in hidden unit `unit`, divided by the column's root mean square. */
 export function firstLayerWeight(mlp: Float64Array, unit: number, column: number): number {
@@ -73,36 +72,36 @@ export function step(parameter: Float32Array, start: number, stride: number, n: 
 
 /** Leaves direction and magnitude in the first two planes; returns the largest |magnitude|. */
 function applyLastLayers(n: number): number {
-  const b0 = layers[0]!;
-  const w00 = layers[1]!;
-  const w01 = layers[2]!;
-  const w02 = layers[3]!;
-  const w03 = layers[4]!;
-  const b1 = layers[5]!;
-  const w10 = layers[6]!;
-  const w11 = layers[7]!;
-  const w12 = layers[8]!;
-  const w13 = layers[9]!;
-  const b2 = layers[10]!;
-  const w20 = layers[11]!;
-  const w21 = layers[12]!;
-  const w22 = layers[13]!;
-  const w23 = layers[14]!;
-  const b3 = layers[15]!;
-  const w30 = layers[16]!;
-  const w31 = layers[17]!;
-  const w32 = layers[18]!;
-  const w33 = layers[19]!;
-  const d0 = layers[20]!;
-  const d1 = layers[21]!;
-  const d2 = layers[22]!;
-  const d3 = layers[23]!;
-  const d4 = layers[24]!;
-  const e0 = layers[25]!;
-  const e1 = layers[26]!;
-  const e2 = layers[27]!;
-  const e3 = layers[28]!;
-  const e4 = layers[29]!;
+  const b0 = lastLayers[0]!;
+  const w00 = lastLayers[1]!;
+  const w01 = lastLayers[2]!;
+  const w02 = lastLayers[3]!;
+  const w03 = lastLayers[4]!;
+  const b1 = lastLayers[5]!;
+  const w10 = lastLayers[6]!;
+  const w11 = lastLayers[7]!;
+  const w12 = lastLayers[8]!;
+  const w13 = lastLayers[9]!;
+  const b2 = lastLayers[10]!;
+  const w20 = lastLayers[11]!;
+  const w21 = lastLayers[12]!;
+  const w22 = lastLayers[13]!;
+  const w23 = lastLayers[14]!;
+  const b3 = lastLayers[15]!;
+  const w30 = lastLayers[16]!;
+  const w31 = lastLayers[17]!;
+  const w32 = lastLayers[18]!;
+  const w33 = lastLayers[19]!;
+  const d0 = lastLayers[20]!;
+  const d1 = lastLayers[21]!;
+  const d2 = lastLayers[22]!;
+  const d3 = lastLayers[23]!;
+  const d4 = lastLayers[24]!;
+  const e0 = lastLayers[25]!;
+  const e1 = lastLayers[26]!;
+  const e2 = lastLayers[27]!;
+  const e3 = lastLayers[28]!;
+  const e4 = lastLayers[29]!;
   let largest = 0;
   for (let j = 0; j < n; j++) {
     const t0 = tile[j]!;

@@ -34,7 +34,7 @@ export function update(
       moments: accumulators.moments.store().data,
       rows: accumulators.rows.store().data,
       columns: accumulators.columns?.store().data ?? null,
-      mlp: Float64Array.from(mlp.values.subarray(j * MLP_ROW, (j + 1) * MLP_ROW)),
+      mlp: new Float64Array(mlp.values.subarray(j * MLP_ROW, (j + 1) * MLP_ROW)),
     };
     if (geometry.factored) updateMatrix(geometry.factored, arrays, scratch);
     else updateVector(arrays);
