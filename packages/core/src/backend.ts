@@ -37,7 +37,7 @@ export interface Backend<T extends Tensor = Tensor> {
   read(tensors: readonly T[]): Promise<Float32Array[]>;
   /** Gives the handle back; storage goes with its last handle. */
   dispose(tensor: T): void;
-  /** Lets `tensor` survive every enclosing scope; returns it. */
+  /** Lets `tensor` survive every enclosing scope, as state does: rounded to float32. Returns it. */
   keep(tensor: T): T;
   /** Runs `body`, then frees what was created in it and is not in the result (a `Tree`). Throws if `body` returns a promise. */
   scope<R>(body: () => R): R;

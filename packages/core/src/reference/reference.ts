@@ -72,7 +72,9 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
     storages.delete(tensor);
   };
   const keep = (tensor: ReferenceTensor) => {
-    storageOf(tensor).kept = true;
+    const storage = storageOf(tensor);
+    storage.kept = true;
+    storage.values = storage.values.map(Math.fround);
     return tensor;
   };
   const raiseFault = () => {
