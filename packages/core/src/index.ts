@@ -5,18 +5,7 @@ export { VeloError, type VeloErrorCode } from './errors.ts';
 export { type Factored, factoredAxes, type Geometry, geometryOf, sizeOf } from './geometry.ts';
 export { type AccumulationState, withGradientAccumulation } from './gradient-accumulation.ts';
 export type { GradientInput, Like, ParameterInput, Structure } from './inputs.ts';
-export {
-  type Accumulators,
-  type ControllerInputs,
-  type ControllerOutputs,
-  composedKernels,
-  type Kernels,
-  resolveKernels,
-  type Slot,
-  type SlotUpdate,
-  withKernels,
-  withoutKernels,
-} from './kernels.ts';
+export type { Accumulators, ControllerInputs, ControllerOutputs, Kernels, Slot, SlotUpdate } from './kernels.ts';
 export {
   createLossBuffer,
   type DeviceLossBuffer,
@@ -27,6 +16,7 @@ export {
   pushHostLoss,
 } from './loss-buffer.ts';
 export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
+export { composedKernels, resolveKernels, withKernels, withoutKernels } from './resolve-kernels.ts';
 export { type ScalarReduction, scalarBinary, scalarReduce, scalarUnary } from './scalar-operations.ts';
 export type { ExportedState } from './state.ts';
 export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';

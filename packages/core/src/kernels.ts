@@ -1,13 +1,11 @@
 /**
- * VeLO is cut at its global reductions into two kernels: one network per tensor, one per parameter.
+ * VeLO is cut at its global reductions into two kernels: one network per tensor, one per parameter. Types only.
  *
- * The composed definitions here *are* the mathematics; a backend may replace them by fused ones, which the
- * conformance suite compares with these.
+ * Their composed definitions (`controller.ts`, `per-parameter-mlp.ts`) *are* the mathematics; a backend may replace
+ * them by fused ones, which the conformance suite compares with these.
  */
-import type { Backend, Shape, Tensor } from './backend.ts';
-import { controller } from './controller.ts';
+import type { Tensor } from './backend.ts';
 import type { Geometry } from './geometry.ts';
-import { perParameterUpdate } from './per-parameter-mlp.ts';
 import type { DeviceTheta } from './theta.ts';
 
 /** What the controller reads besides theta. `n` tensors take part in this update. */
@@ -64,66 +62,4 @@ export interface Kernels<T extends Tensor> {
    * slot j. `statistics` `[n, 9]` are of what was written.
    */
   update(slots: readonly Slot<T>[], mlp: T): { readonly slots: readonly SlotUpdate<T>[]; readonly statistics: T };
-}
-
-/** The definitions: every kernel by composed operations. */
-export function composedKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
-  return {
-    controller: (inputs, theta) => controller(backend, inputs, theta),
-    update: (slots, mlp) => perParameterUpdate(backend, slots, mlp),
-  };
-}
-
-/** The backend's kernels, and core's definitions where it has none. */
-export function resolveKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
-  const { kernels } = backend;
-  const composed = composedKernels(backend);
-  return {
-    controller: (inputs, theta) => (kernels?.controller ? kernels : composed).controller!(inputs, theta),
-    update: (slots, mlp) => (kernels?.update ? kernels : composed).update!(slots, mlp),
-  };
-}
-
-/**
- * The same backend with other kernels, for instance counted, traced or fewer.
- *
- * @example
- * ```ts
- * withKernels(backend, { update: backend.kernels.update }); // composed controller, fused update
- * ```
- */
-export function withKernels<T extends Tensor>(backend: Backend<T>, kernels: Partial<Kernels<T>>): Backend<T> {
-  return {
-    name: backend.name,
-    arithmetic: backend.arithmetic,
-    isTensor: (value): value is T => backend.isTensor(value),
-    tensor: (values, shape) => backend.tensor(values, shape),
-    read: (tensors) => backend.read(tensors),
-    dispose: (tensor) => backend.dispose(tensor),
-    keep: (tensor) => backend.keep(tensor),
-    scope: (body) => backend.scope(body),
-    synchronize: () => backend.synchronize(),
-    own: (tensor) => backend.own(tensor),
-    replace: (state, next) => backend.replace(state, next),
-    ...(backend.borrow && { borrow: (values: Float32Array, shape: Shape) => backend.borrow!(values, shape) }),
-    ...(backend.peek && { peek: (tensor: T) => backend.peek!(tensor) }),
-    ...(backend.check && {
-      check: (gradients: readonly T[], loss: T | undefined, report: () => Error) =>
-        backend.check!(gradients, loss, report),
-    }),
-    unary: (op, x) => backend.unary(op, x),
-    binary: (op, a, b) => backend.binary(op, a, b),
-    reduce: (op, x, axes) => backend.reduce(op, x, axes),
-    matmul: (a, b) => backend.matmul(a, b),
-    reshape: (x, shape) => backend.reshape(x, shape),
-    expand: (x, shape) => backend.expand(x, shape),
-    slice: (x, axis, begin, end) => backend.slice(x, axis, begin, end),
-    concat: (xs, axis) => backend.concat(xs, axis),
-    kernels,
-  };
-}
-
-/** The same backend running core's definitions only: slow, exact, differentiable where its operations are. */
-export function withoutKernels<T extends Tensor>(backend: Backend<T>): Backend<T> {
-  return withKernels(backend, {});
 }

@@ -3,7 +3,7 @@ import { accumulatorShapes } from './accumulators.ts';
 import type { Backend, Shape, Tensor } from './backend.ts';
 import { VeloError } from './errors.ts';
 import { geometryOf, sizeOf } from './geometry.ts';
-import { type Accumulators, resolveKernels } from './kernels.ts';
+import type { Accumulators } from './kernels.ts';
 import {
   createLossBuffer,
   deviceLossFeatures,
@@ -16,6 +16,7 @@ import {
 } from './loss-buffer.ts';
 import { operations } from './operations.ts';
 import type { Optimizer } from './optimizer.ts';
+import { resolveKernels } from './resolve-kernels.ts';
 import { tensorStatistics } from './statistics.ts';
 import { fractionFeatures, rankFeatures } from './tensor-features.ts';
 import { type DeviceTheta, MLP_ROW } from './theta.ts';
