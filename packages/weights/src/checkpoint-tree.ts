@@ -1,5 +1,15 @@
 /** Theta under the names that released VeLO checkpoints give its leaves (SPEC sections 3 and 13). */
-import { createTheta, type DeadLeaf, type HostTensor, type Theta, type ThetaLeaf, thetaShapes, VeloError } from '@velojs/core';
+import {
+  createTheta,
+  type DeadLeaf,
+  type HostTensor,
+  sizeOf,
+  type Theta,
+  type ThetaLeaf,
+  thetaShapes,
+  VeloError,
+} from '@velojs/core';
+import { GROUP_WIDTHS } from '@velojs/core/constants';
 
 const PATHS: readonly (readonly [path: string, leaf: ThetaLeaf | DeadLeaf])[] = [
   ['ff_mod_stack.~.b0', 'bankBias0'],
@@ -23,8 +33,9 @@ const PATHS: readonly (readonly [path: string, leaf: ThetaLeaf | DeadLeaf])[] = 
   ['rnn_params.step_size.w', 'stepWeight'],
 ];
 
-/** Checkpoints hold the bank's first layer in 14 pieces, one for each group of inputs (SPEC section 11), of these widths. */
-const PIECE_WIDTHS = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
+const DEAD_LAYER = 'rnn_params.linear.';
+
+/** Checkpoints hold the bank's first layer in 14 pieces, one for each group of inputs. */
 const piecePath = (i: number) => `ff_mod_stack.~.w0__${i}`;
 const INPUTS = 30;
 const UNITS = 4;
@@ -37,12 +48,13 @@ const UNITS = 4;
  * @see SPEC section 3
  */
 export function thetaFromCheckpoint(leaves: Readonly<Record<string, HostTensor>>): Theta {
-  const names = new Map<string, string>(PATHS);
+  const paths = new Set([...PATHS.map(([path]) => path), ...GROUP_WIDTHS.map((_, i) => piecePath(i))]);
+  const unknown = Object.keys(leaves).find((path) => !paths.has(path));
+  if (unknown !== undefined) throw invalid(`has an unknown leaf "${unknown}"`);
+  const hasDead = Object.keys(leaves).some((path) => path.startsWith(DEAD_LAYER));
   const tensors: Record<string, HostTensor> = { bankWeight0: joinPieces(leaves) };
-  for (const [path, tensor] of Object.entries(leaves)) {
-    const leaf = names.get(path);
-    if (leaf !== undefined) tensors[leaf] = tensor;
-    else if (!PIECE_WIDTHS.some((_, i) => path === piecePath(i))) throw invalid(`has an unknown leaf "${path}"`);
+  for (const [path, leaf] of PATHS) {
+    if (hasDead || !path.startsWith(DEAD_LAYER)) tensors[leaf] = leafOf(leaves, path);
   }
   return createTheta(tensors);
 }
@@ -56,7 +68,7 @@ export function checkpointFromTheta(theta: Theta): Record<string, { shape: reado
   const { hiddenSize: H, bankSize: K } = theta;
   const shapes = thetaShapes(H, K);
   const values: Partial<Record<ThetaLeaf | DeadLeaf, Float32Array>> = { ...theta.leaves, ...theta.dead };
-  const zeros = (leaf: DeadLeaf) => new Float32Array(shapes[leaf].reduce((product, axis) => product * axis, 1));
+  const zeros = (leaf: DeadLeaf) => new Float32Array(sizeOf(shapes[leaf]));
   const leaves = PATHS.map(
     ([path, leaf]) => [path, { shape: shapes[leaf], data: values[leaf]?.slice() ?? zeros(leaf as DeadLeaf) }] as const,
   );
@@ -65,16 +77,17 @@ export function checkpointFromTheta(theta: Theta): Record<string, { shape: reado
 
 /** Joins `w0__0 ... w0__13`, in the order of their *numbers*, along the second axis: (K, 30, 4). */
 function joinPieces(leaves: Readonly<Record<string, HostTensor>>): HostTensor {
-  const K = leaves[piecePath(0)]?.shape[0] ?? 0;
+  const pieces = GROUP_WIDTHS.map((width, i) => ({ width, ...leafOf(leaves, piecePath(i)) }));
+  const K = pieces[0]!.shape[0] ?? 0;
+  for (const [i, { width, shape, data }] of pieces.entries()) {
+    const expected = [K, width, UNITS];
+    if (`${shape}` !== `${expected}` || data.length !== sizeOf(expected)) {
+      throw invalid(`has "${piecePath(i)}" of shape [${shape}] with ${data.length} values, not of shape [${expected}]`);
+    }
+  }
   const joined = new Float32Array(K * INPUTS * UNITS);
   let row = 0;
-  for (const [i, width] of PIECE_WIDTHS.entries()) {
-    const piece = leaves[piecePath(i)];
-    if (!piece) throw invalid(`lacks the leaf "${piecePath(i)}"`);
-    const { shape, data } = piece;
-    if (`${shape}` !== `${[K, width, UNITS]}` || data.length !== K * width * UNITS) {
-      throw invalid(`has "${piecePath(i)}" of shape [${shape}] with ${data.length} values where [${[K, width, UNITS]}] is needed`);
-    }
+  for (const { width, data } of pieces) {
     for (let k = 0; k < K; k++) {
       for (let j = 0; j < width * UNITS; j++) joined[(k * INPUTS + row) * UNITS + j] = data[k * width * UNITS + j]!;
     }
@@ -85,7 +98,7 @@ function joinPieces(leaves: Readonly<Record<string, HostTensor>>): HostTensor {
 
 function splitPieces(joined: Float32Array, K: number) {
   let row = 0;
-  return PIECE_WIDTHS.map((width, i) => {
+  return GROUP_WIDTHS.map((width, i) => {
     const data = new Float32Array(K * width * UNITS);
     for (let k = 0; k < K; k++) {
       const begin = (k * INPUTS + row) * UNITS;
@@ -94,6 +107,12 @@ function splitPieces(joined: Float32Array, K: number) {
     row += width;
     return [piecePath(i), { shape: [K, width, UNITS], data }] as const;
   });
+}
+
+function leafOf(leaves: Readonly<Record<string, HostTensor>>, path: string): HostTensor {
+  const leaf = leaves[path];
+  if (!leaf) throw invalid(`lacks the leaf "${path}"`);
+  return leaf;
 }
 
 const invalid = (what: string) => new VeloError('WEIGHTS_INVALID', `The checkpoint ${what}.`);

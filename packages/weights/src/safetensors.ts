@@ -6,7 +6,7 @@
  *
  * @see https://github.com/huggingface/safetensors#format
  */
-import { VeloError } from '@velojs/core';
+import { sizeOf, VeloError } from '@velojs/core';
 
 /** A tensor of a safetensors file; `data` is row-major and its class gives the number type. */
 export interface SafetensorsTensor {
@@ -51,10 +51,13 @@ interface Entry {
  */
 export function readSafetensors(bytes: Uint8Array): Safetensors {
   if (!(bytes instanceof Uint8Array)) throw invalid('is not a Uint8Array: read it as bytes');
-  if (bytes.length < LENGTH_BYTES) throw invalid(`has ${bytes.length} bytes: it is cut short, or not a safetensors file`);
+  if (bytes.length < LENGTH_BYTES)
+    throw invalid(`has ${bytes.length} bytes: it is cut short, or not a safetensors file`);
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.length - LENGTH_BYTES) {
-    throw invalid(`announces a header of ${headerBytes} bytes in a file of ${bytes.length}: it is cut short, or not a safetensors file`);
+    throw invalid(
+      `announces a header of ${headerBytes} bytes in a file of ${bytes.length}: it is cut short, or not a safetensors file`,
+    );
   }
   const data = bytes.subarray(LENGTH_BYTES + headerBytes);
   const header = parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + headerBytes));
@@ -109,12 +112,17 @@ export function writeSafetensors({ tensors, metadata }: Safetensors): Uint8Array
     if (!(data instanceof Float32Array || data instanceof Float64Array)) {
       throw new VeloError('INVALID_ARGUMENT', `The data of "${name}" must be a Float32Array or a Float64Array.`);
     }
-    if (countOf(shape) !== data.length) {
-      throw new VeloError('SHAPE_MISMATCH', `"${name}" has ${data.length} values where shape [${shape}] asks for ${countOf(shape)}.`);
+    if (sizeOf(shape) !== data.length) {
+      throw new VeloError(
+        'SHAPE_MISMATCH',
+        `"${name}" has ${data.length} values where shape [${shape}] asks for ${sizeOf(shape)}.`,
+      );
     }
   }
   const sorted = byName(tensors);
-  const ordered = ([8, 4] as const).flatMap((width) => sorted.filter(([, { data }]) => data.BYTES_PER_ELEMENT === width));
+  const ordered = ([8, 4] as const).flatMap((width) =>
+    sorted.filter(([, { data }]) => data.BYTES_PER_ELEMENT === width),
+  );
 
   let end = 0;
   const header: [string, unknown][] = metadata.size ? [[METADATA, Object.fromEntries(byName(metadata))]] : [];
@@ -187,8 +195,9 @@ function entryOf(name: string, value: unknown): Entry {
   }
   const [begin, end] = offsets as [number, number];
   // A product beyond 2^53 is inexact, but far above any difference of offsets that could match.
-  const size = countOf(shape) * TYPES[type].bytes;
-  if (size !== end - begin) throw invalid(`gives "${name}" ${end - begin} bytes where its shape [${shape}] asks for ${size}`);
+  const size = sizeOf(shape) * TYPES[type].bytes;
+  if (size !== end - begin)
+    throw invalid(`gives "${name}" ${end - begin} bytes where its shape [${shape}] asks for ${size}`);
   return { name, type, shape, begin, end };
 }
 
@@ -199,8 +208,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-
-const countOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
 
 const invalid = (what: string, cause?: unknown) =>
   new VeloError('WEIGHTS_INVALID', `The safetensors file ${what}.`, cause === undefined ? {} : { cause });

@@ -57,7 +57,8 @@ export function decodeState(bytes: Uint8Array): ExportedState {
   const format = file.metadata.get('format');
   if (format !== FORMAT) throw invalid(`its metadata give the format as ${JSON.stringify(format ?? null)}`);
   const version = file.metadata.get('formatVersion');
-  if (version !== `${VERSION}`) throw invalid(`its format version is ${version}, and this velojs reads version ${VERSION}`);
+  if (version !== `${VERSION}`)
+    throw invalid(`its format version is ${version}, and this velojs reads version ${VERSION}`);
   const header = parseHeader(file);
   const values: [string, ExportedState['values'][string]][] = Object.entries(header.values);
   const tensors: [string, ExportedState['tensors'][string]][] = [];

@@ -66,7 +66,9 @@ export function decodeTheta(bytes: Uint8Array): { theta: Theta; metadata: ThetaM
   }
   const version = file.metadata.get('formatVersion');
   if (version !== `${VERSION}`) {
-    throw invalid(`has format version ${version}, and this velojs reads version ${VERSION}: update velojs, or convert the file`);
+    throw invalid(
+      `has format version ${version}, and this velojs reads version ${VERSION}: update velojs, or convert the file`,
+    );
   }
   const theta = createTheta(Object.fromEntries(file.tensors));
   const own = headerOf(theta.hiddenSize, theta.bankSize);
