@@ -8,7 +8,8 @@ export interface CpuBackend extends Backend<CpuTensor> {
   /**
    * A tensor over `values` without a copy: given to `createVelo` as a parameter, every step updates `values` in place.
    *
-   * @param values row-major; they stay the caller's, who may write to them between steps.
+   * @param values row-major; they stay the caller's. Who writes to them between steps tells the optimizer by
+   *   `velo.setParameters(velo.parameters)`, or it goes on with the old values' statistics for one step.
    * @throws VeloError `SHAPE_MISMATCH` where they do not fill `shape`.
    */
   wrap(values: Float32Array, shape: Shape): CpuTensor;

@@ -56,7 +56,10 @@ export const plain = (): Backend<PlainTensor> => ({
     const { start, join, finish } = scalarReduce[op];
     return build(shape, (position) => {
       const { data } = build(group, (offset) => at(x, sum(position, offset)));
-      return finish(data.reduce((a, b) => join(a, b), start), data.length);
+      return finish(
+        data.reduce((a, b) => join(a, b), start),
+        data.length,
+      );
     });
   },
   matmul(a, b) {

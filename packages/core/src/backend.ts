@@ -53,10 +53,11 @@ export interface Backend<T extends Tensor = Tensor> {
   /** Host-memory backends only: the values, without a copy. */
   peek?(tensor: T): Float32Array | Float64Array;
   /**
-   * Devices only, at the start of a step: after NaN in `gradients` or a non-finite `loss` no state is written, and the
-   * next `read` or `synchronize` calls the `report` of the first bad step, rejects with its result and starts afresh.
+   * Devices only, at the start of a step: after NaN in `gradients` or a non-finite `loss` no state is written any more.
+   * The next `read` or `synchronize` calls the `undo` of that step and of all later ones, last first, whoever's they are,
+   * rejects with what the first gave, and starts afresh.
    */
-  check?(gradients: readonly T[], loss: T | undefined, report: () => Error): void;
+  check?(gradients: readonly T[], loss: T | undefined, undo: () => Error): void;
 
   unary(op: UnaryOp, x: T): T;
   /** NumPy broadcasting; at most one argument is a number. */

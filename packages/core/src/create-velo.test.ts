@@ -80,8 +80,13 @@ describe('createVelo', () => {
     expect(bad({ parameters: { w: new Float32Array(0) } })).toThrow(code('EMPTY_TENSOR'));
     expect(bad({ parameters: { w: { shape: [2, 0], data: [] } } })).toThrow(code('EMPTY_TENSOR'));
     expect(bad({ parameters: { w: { shape: [2], data: [1] } } })).toThrow(code('SHAPE_MISMATCH'));
-    expect(bad({ parameters: { w: 'x' } })).toThrow(code('SHAPE_MISMATCH'));
-    expect(bad({ parameters: { w: null } })).toThrow(code('SHAPE_MISMATCH'));
+    expect(bad({ parameters: { w: 'x' } })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ parameters: { w: null } })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ parameters: { w: { shape: undefined, data: [1] } } })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ parameters: undefined })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ theta: undefined })).toThrow(code('WEIGHTS_INVALID'));
+    expect(bad({ parameters: { w: { shape: [2], data: [1e39, 1] } } })).toThrow(code('NON_FINITE'));
+    expect(bad({ weightDecay: 1e300 })).toThrow(code('INVALID_ARGUMENT'));
     expect(bad({ parameters: { w: Float32Array.of(Number.NaN) } })).toThrow(code('NON_FINITE'));
     expect(backend.liveTensors).toBe(0);
   });
@@ -102,7 +107,10 @@ describe('a step with bad input throws and changes nothing', () => {
     ['no gradients', 'GRADIENT_MISSING', undefined, 1],
     ['a gradient of another length', 'SHAPE_MISMATCH', { ...good, w: new Float32Array(11) }, 1],
     ['a gradient of another shape', 'SHAPE_MISMATCH', { ...good, w: { shape: [4, 3], data: good.w } }, 1],
-    ['a gradient that is none', 'SHAPE_MISMATCH', { ...good, w: 3 }, 1],
+    ['a gradient that is none', 'INVALID_ARGUMENT', { ...good, w: 3 }, 1],
+    ['a hole in a gradient', 'NON_FINITE', { ...good, b: { shape: [4], data: [1, undefined, 2, 3] } }, 1],
+    ['text in a gradient', 'NON_FINITE', { ...good, b: { shape: [4], data: [1, 'x', 2, 3] } }, 1],
+    ['a NaN in doubles', 'NON_FINITE', { ...good, b: { shape: [4], data: Float64Array.of(1, Number.NaN, 2, 3) } }, 1],
   ];
   it.each(bad)('%s: %s', async (_, expected, badGradients, loss) => {
     const { velo, backend } = create({ weightDecay: 1e-3 });
@@ -135,6 +143,23 @@ describe('a step with bad input throws and changes nothing', () => {
     b.velo.step({ ...good, s: Float32Array.of(1000) }, 1);
     expect(await a.velo.exportState()).toEqual(await b.velo.exportState());
   });
+});
+
+it('infinite gradients of both signs do not meet in an accumulation', async () => {
+  const { velo } = create({ totalSteps: 20, maxTrainingSteps: 10 });
+  velo.step({ ...gradients(0), s: Float32Array.of(Number.POSITIVE_INFINITY) }, 1);
+  const saved = await velo.exportState();
+  await create({ totalSteps: 20, maxTrainingSteps: 10 }).velo.importState(saved);
+  velo.step({ ...gradients(1), s: Float32Array.of(Number.NEGATIVE_INFINITY) }, 1);
+  train(velo, 4);
+  const { tensors } = await velo.exportState();
+  for (const { data } of Object.values(tensors)) expect(data.every(Number.isFinite)).toBe(true);
+});
+
+it('refuses one wrapped tensor for two parameters', () => {
+  const backend = reference();
+  const w = backend.wrap(Float32Array.of(1, 2), [2]);
+  expect(() => createVelo({ backend, theta, parameters: [w, w], totalSteps: 5 })).toThrow(code('INVALID_ARGUMENT'));
 });
 
 describe('null gradients', () => {
@@ -199,7 +224,54 @@ describe('devices', () => {
     velo.step(gradients(0), backend.tensor([Number.NEGATIVE_INFINITY], []));
     await expect(velo.exportState()).rejects.toThrow(expect.objectContaining({ code: 'NON_FINITE', step: 0 }));
     velo.step(gradients(0), backend.tensor([1], []));
-    expect((await velo.exportState()).tensors['lossBuffer.means']!.data[0]).toBeGreaterThan(0);
+    expect(((await velo.exportState()).values['lossBuffer.means'] as number[])[0]).toBeGreaterThan(0);
+  });
+});
+
+describe('after a bad step on a device', () => {
+  const bad = { ...gradients(3), b: Float32Array.of(1, 2, 3, 4), w: { shape: [3, 4], data: new Float32Array(12) } };
+  const create2 = () => {
+    const backend = reference({ memory: 'device' });
+    const nan = backend.tensor(Array(12).fill(Number.NaN), [3, 4]);
+    const make = () => createVelo({ backend, theta, parameters: start, totalSteps: 20 });
+    const step = (velo: ReturnType<typeof make>, i: number) => velo.step(gradients(i), 1 / (i + 1));
+    const spoil = (velo: ReturnType<typeof make>) => velo.step({ ...bad, w: nan }, 1);
+    return { make, step, spoil };
+  };
+
+  it('importState starts from what it was given', async () => {
+    const { make, step, spoil } = create2();
+    const velo = make();
+    step(velo, 0);
+    const saved = await velo.exportState();
+    step(velo, 1);
+    spoil(velo);
+    await velo.importState(saved);
+    expect(await velo.exportState()).toEqual(saved);
+  });
+
+  it('setParameters rejects, and setTotalSteps is undone with it', async () => {
+    const { make, step, spoil } = create2();
+    const velo = make();
+    step(velo, 0);
+    spoil(velo);
+    velo.setTotalSteps(40);
+    await expect(velo.setParameters(start)).rejects.toThrow(expect.objectContaining({ code: 'NON_FINITE', step: 1 }));
+    expect([velo.totalSteps, velo.stepsTaken]).toEqual([20, 1]);
+    expect((await velo.exportState()).values.totalSteps).toBe(20);
+  });
+
+  it('other optimizers on the backend are undone to the same moment', async () => {
+    const { make, step, spoil } = create2();
+    const [u, v, w] = [make(), make(), make()];
+    step(u, 0);
+    step(w, 0);
+    spoil(v);
+    step(u, 1);
+    step(u, 2);
+    await expect(u.synchronize()).rejects.toThrow(code('NON_FINITE'));
+    expect([u.stepsTaken, v.stepsTaken]).toEqual([1, 0]);
+    expect(await u.exportState()).toEqual(await w.exportState());
   });
 });
 
@@ -214,14 +286,18 @@ describe('length of training', () => {
   });
 
   it('may change in mid-training', async () => {
-    const [changed, told] = [create({ totalSteps: 20 }).velo, create({ totalSteps: 40 }).velo];
+    const changed = create({ totalSteps: 20 }).velo;
     train(changed, 3);
     changed.setTotalSteps(40);
     expect(changed.totalSteps).toBe(40);
-    const { values } = await changed.exportState();
-    train(told, 3);
-    expect(values['lossBuffer.decays']).toEqual((await told.exportState()).values['lossBuffer.decays']);
-    expect(values.totalSteps).toBe(40);
+    expect((await changed.exportState()).values.totalSteps).toBe(40);
+    // From there on as if it had been told so at the start, but for what three steps at another fraction have changed.
+    const fresh = create({ totalSteps: 20 }).velo;
+    fresh.setTotalSteps(40);
+    const untouched = create({ totalSteps: 40 }).velo;
+    train(fresh, 3);
+    train(untouched, 3);
+    expect(await fresh.exportState()).toEqual(await untouched.exportState());
     for (const steps of [0, 2.5, Number.NaN])
       expect(() => changed.setTotalSteps(steps)).toThrow(code('INVALID_ARGUMENT'));
     train(changed, 2);
@@ -239,9 +315,28 @@ describe('length of training', () => {
     expect((await velo.exportState()).values['inner.totalSteps']).toBe(10);
   });
 
+  it('that was over long ago warns too, and after everything else is done', () => {
+    const velo = createVelo({
+      backend: reference(),
+      theta,
+      parameters: start,
+      totalSteps: 9,
+      onWarning: () => {
+        throw new Error('stop');
+      },
+    });
+    train(velo, 5);
+    velo.setTotalSteps(2);
+    expect(() => velo.step(gradients(5), 1)).toThrow('stop');
+    expect(velo.stepsTaken).toBe(6);
+  });
+
   it('comes from epochs', () => {
     expect(stepsFor({ examples: 1000, batchSize: 128, epochs: 3 })).toBe(24);
-    expect(() => stepsFor({ examples: 1000, batchSize: 0, epochs: 3 })).toThrow(code('INVALID_ARGUMENT'));
+    const bad = (options: object) => () => stepsFor(options as Parameters<typeof stepsFor>[0]);
+    expect(bad({ examples: 1000, batchSize: 0, epochs: 3 })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ examples: 1000, batchSize: 10 })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ examples: 2 ** 52, batchSize: 1, epochs: 2 ** 20 })).toThrow(code('INVALID_ARGUMENT'));
   });
 });
 
@@ -258,11 +353,40 @@ describe('state', () => {
     train(first, 4);
     const saved = structuredClone(await first.exportState());
     const resumed = create(options).velo;
-    resumed.importState(saved);
+    await resumed.importState(saved);
     expect(resumed.stepsTaken).toBe(4);
     train(resumed, 4);
     expect(await resumed.exportState()).toEqual(await uninterrupted.exportState());
   });
+
+  it.each([{}, { weightDecay: 1e-3 }, { totalSteps: 21, maxTrainingSteps: 10, weightDecay: 1e-3 }])(
+    'goes from the host to a device and back: %j',
+    async (options) => {
+      const host = create(options).velo;
+      train(host, 4);
+      const saved = await host.exportState();
+      const onDevice = reference({ memory: 'device' });
+      const velo = createVelo({
+        backend: onDevice,
+        theta,
+        parameters: start,
+        totalSteps: 20,
+        onWarning: () => {},
+        ...options,
+      });
+      await velo.importState(saved);
+      train(velo, 3);
+      const back = create(options).velo;
+      await back.importState(await velo.exportState());
+      train(back, 2);
+      train(host, 5);
+      const [a, b] = [await back.exportState(), await host.exportState()];
+      const path = Object.keys(a.tensors).find((name) => name.endsWith('parameters.0'))!;
+      a.tensors[path]!.data.forEach((x, i) => {
+        expect(x).toBeCloseTo(b.tensors[path]!.data[i]!, 4);
+      });
+    },
+  );
 
   it('survives JSON, doubles included', async () => {
     const { velo } = create();
@@ -275,7 +399,7 @@ describe('state', () => {
     const { velo, backend } = create();
     const fresh = await velo.exportState();
     velo.step(gradients(0), backend.tensor([1], []));
-    velo.importState(fresh);
+    await velo.importState(fresh);
     expect(await velo.exportState()).toEqual(fresh);
     train(velo, 1);
   });
@@ -295,7 +419,16 @@ describe('state', () => {
       { ...before, totalSteps: 0 },
       { ...before, totalSteps: 1_000_000 },
       { ...before, stepsTaken: -1 },
-      { ...before, lossKind: 'both' },
+      { ...before, maxTrainingSteps: 0 },
+      { ...before, tensors: undefined },
+      { ...before, values: undefined },
+      { ...before, names: undefined },
+      { ...before, names: ['b', 'w', 's'] },
+      { ...before, tensors: { ...before.tensors, hidden: { shape: [3, 6] } } },
+      { ...before, values: { ...before.values, iteration: -5 } },
+      { ...before, values: { ...before.values, totalSteps: 7 } },
+      { ...before, values: { ...before.values, 'lossBuffer.count': 1.5 } },
+      { ...before, values: { ...before.values, 'lossBuffer.means': Array(10).fill('x') } },
       { ...before, tensors: withoutHidden },
       { ...before, tensors: { ...before.tensors, extra: hidden } },
       { ...before, tensors: { ...before.tensors, hidden: { ...hidden!, shape: [6, 3] } } },
@@ -307,7 +440,9 @@ describe('state', () => {
       { ...before, values: { ...before.values, iteration: 'one' } },
       { ...before, values: { ...before.values, __proto__: 1, extra: 1 } },
     ];
-    for (const state of bad) expect(() => velo.importState(state as ExportedState)).toThrow(code('STATE_INVALID'));
+    for (const state of bad) {
+      await expect(velo.importState(state as ExportedState)).rejects.toThrow(code('STATE_INVALID'));
+    }
     expect(await velo.exportState()).toEqual(before);
     expect(backend.liveTensors).toBe(live);
   });
@@ -319,17 +454,19 @@ describe('setParameters', () => {
     train(velo, 3);
     const before = await velo.exportState();
     const other = { ...start, w: { shape: [3, 4], data: randomArray(12, 77, 5) } };
-    velo.setParameters(other);
+    await velo.setParameters(other);
     const after = await velo.exportState();
     expect(after.tensors['parameters.0']!.data).toEqual(other.w.data);
     expect(after.tensors['accumulators.0.moments']).toEqual(before.tensors['accumulators.0.moments']);
     expect(after.tensors.statistics!.data[0]).toBeCloseTo(other.w.data.reduce((sum, x) => sum + x * x, 0) / 12, 5);
     const live = backend.liveTensors;
-    velo.setParameters(velo.parameters);
+    await velo.setParameters(velo.parameters);
     expect((await velo.exportState()).tensors).toEqual(after.tensors);
     expect(backend.liveTensors).toBe(live);
-    expect(() => velo.setParameters({ ...start, w: start.b })).toThrow(code('SHAPE_MISMATCH'));
-    expect(() => velo.setParameters({ w: start.w } as typeof start)).toThrow(code('GRADIENT_MISSING'));
+    const bad = (parameters: object) => velo.setParameters(parameters as typeof start);
+    await expect(bad({ ...start, w: start.b })).rejects.toThrow(code('SHAPE_MISMATCH'));
+    await expect(bad({ w: start.w })).rejects.toThrow(code('PARAMETER_MISSING'));
+    await expect(bad({ ...start, x: start.w })).rejects.toThrow(code('PARAMETER_UNKNOWN'));
   });
 });
 

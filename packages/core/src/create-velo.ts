@@ -11,7 +11,6 @@ import {
   namesOf,
   nonFinite,
   type ParameterInput,
-  type Structure,
   uploadGradients,
   uploadParameter,
   valuesOf,
@@ -28,7 +27,7 @@ import { withWeightDecay } from './weight-decay.ts';
 // Every platform has it, though no type library of the language does.
 declare const console: { warn(message: string): void };
 
-export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInput<T>>> {
+export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<T>>> {
   readonly backend: Backend<T>;
   readonly theta: Theta;
   /** Initial values, by name or as a list; any rank from 0. They are copied, unless the backend has wrapped them. */
@@ -57,7 +56,7 @@ export interface TensorInspection {
   };
 }
 
-export interface Velo<T extends Tensor, P extends Structure<ParameterInput<T>> = Record<string, ParameterInput<T>>> {
+export interface Velo<T extends Tensor, P extends Like<P, ParameterInput<T>> = Record<string, ParameterInput<T>>> {
   readonly backend: Backend<T>;
   /** The parameters as they are now, in the structure they were given in. The handles belong to the optimizer. */
   readonly parameters: Like<P, T>;
@@ -74,11 +73,16 @@ export interface Velo<T extends Tensor, P extends Structure<ParameterInput<T>> =
    *   `GRADIENT_UNKNOWN`, `DISPOSED`; nothing has changed then. On devices `NON_FINITE` comes from the next read.
    */
   step(gradients: Like<P, GradientInput<T>>, loss: number | T): void;
-  /** Another length of training, in the middle of it. @throws VeloError `INVALID_ARGUMENT` */
+  /** Another length of training, in the middle of it. On a device, a bad step not yet reported undoes it. @throws VeloError `INVALID_ARGUMENT` */
   setTotalSteps(totalSteps: number): void;
-  /** Other parameter values, for instance averaged ones; momentum and everything else stay. */
-  setParameters(parameters: Like<P, ParameterInput<T>>): void;
-  /** What the last update did, tensor by tensor. Off the path of `step`: it waits for the device. */
+  /**
+   * Other parameter values, for instance averaged ones; momentum and everything else stay. Also the way to tell the
+   * optimizer that you have written to wrapped memory: `setParameters(velo.parameters)`.
+   *
+   * @throws VeloError `PARAMETER_MISSING`, `PARAMETER_UNKNOWN`, `SHAPE_MISMATCH`, `NON_FINITE`
+   */
+  setParameters(parameters: Like<P, ParameterInput<T>>): Promise<void>;
+  /** What the last update of each tensor did. Off the path of `step`: it waits for the device. */
   inspect(): Promise<TensorInspection[]>;
   /** All there is to know for going on later, elsewhere or on another backend. */
   exportState(): Promise<ExportedState>;
@@ -87,7 +91,7 @@ export interface Velo<T extends Tensor, P extends Structure<ParameterInput<T>> =
    *
    * @throws VeloError `STATE_INVALID` where it belongs to other parameters, another theta or other options.
    */
-  importState(state: ExportedState): void;
+  importState(state: ExportedState): Promise<void>;
   /** Resolves when the device has done all steps. @throws VeloError `NON_FINITE`, of the first step with such input */
   synchronize(): Promise<void>;
   /** Gives back what the optimizer holds on the device, parameters included unless they were wrapped. */
@@ -101,14 +105,14 @@ export interface Velo<T extends Tensor, P extends Structure<ParameterInput<T>> =
  * @see arXiv 2211.09760
  * @example
  * ```ts
- * const velo = createVelo({ backend: cpu(), theta: starterTheta(), parameters: { w: new Float32Array(3) }, totalSteps: 500 });
+ * const velo = createVelo({ backend: cpu(), theta: starterTheta(), parameters: { w: Float32Array.of(0.1, 0.2) }, totalSteps: 500 });
  * for (let i = 0; i < 500; i++) {
  *   const { loss, gradient } = lossAndGradient(velo.parameters.w.data);
  *   velo.step({ w: gradient }, loss);
  * }
  * ```
  */
-export function createVelo<T extends Tensor, P extends Structure<ParameterInput<T>>>(
+export function createVelo<T extends Tensor, const P extends Like<P, ParameterInput<T>>>(
   options: VeloOptions<T, P>,
 ): Velo<T, P> {
   const { backend, theta, parameters: initial, weightDecay = 0, maxTrainingSteps = MAX_TRAINING_STEPS } = options;
@@ -124,7 +128,9 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
   let optimizer!: Optimizer<T, Tree<T>>;
   let state!: Tree<T>;
   backend.scope(() => {
-    const parameters = valuesOf(initial, names).map((value, j) => uploadParameter(backend, value, names[j]!));
+    const parameters = valuesOf<ParameterInput<T>>(initial, names).map((value, j) =>
+      uploadParameter(backend, value, names[j]!),
+    );
     shapes.push(...parameters.map(({ shape }) => [...shape]));
     deviceTheta = uploadTheta(backend, theta);
     optimizer = compose(
@@ -135,12 +141,18 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
     state = mapTree(backend, optimizer.init(parameters), (node) => {
       if (!backend.isTensor(node)) return node;
       const own = backend.own(node);
-      if (own === node) wrapped.add(node);
+      if (own === node) {
+        if (wrapped.has(node)) {
+          throw new VeloError('INVALID_ARGUMENT', 'A wrapped tensor stands for two parameters: give it once.');
+        }
+        wrapped.add(node);
+      }
       return own;
     });
     keepTree(backend, [deviceTheta as unknown as Tree<T>, state]);
   });
   let stepsTaken = 0;
+  /** Fixed by the first step, here or after `importState`. */
   let lossKind: LossKind | null = null;
   let disposed = false;
   let warnedPastEnd = false;
@@ -156,6 +168,10 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
       P,
       T
     >;
+  /** Resolves when no bad step can be left unreported. */
+  const settled = async () => {
+    if (backend.check) await backend.synchronize();
+  };
   const alive = () => {
     if (disposed) throw new VeloError('DISPOSED', 'This optimizer was disposed of: create another one.');
   };
@@ -182,26 +198,25 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
           state = replaceTree(backend, state, optimizer.withLossKind(state, kind));
           lossKind = kind;
         }
-        const before = state;
-        const step = stepsTaken;
+        const before = { state, stepsTaken, totalSteps };
         backend.check?.(
           tensors.filter((gradient) => gradient !== null),
           typeof loss === 'number' ? undefined : loss,
           () => {
-            state = withHostValues(backend, state, before);
-            stepsTaken = step;
-            return nonFinite(`Step ${step} had a NaN gradient or a loss that is not finite`, step);
+            state = withHostValues(backend, state, before.state);
+            ({ stepsTaken, totalSteps } = before);
+            return nonFinite(`Step ${stepsTaken} had a NaN gradient or a loss that is not finite`, stepsTaken);
           },
         );
         state = replaceTree(backend, state, optimizer.update(state, tensors, loss));
       });
-      if (stepsTaken === totalSteps && !warnedPastEnd) {
+      stepsTaken++;
+      if (stepsTaken > totalSteps && !warnedPastEnd) {
         warnedPastEnd = true;
         warn(
           `Training goes on past its ${totalSteps} steps: VeLO's step sizes are made for that length. setTotalSteps() extends it.`,
         );
       }
-      stepsTaken++;
     },
 
     setTotalSteps(steps) {
@@ -219,11 +234,12 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
       warnedPastEnd = false;
     },
 
-    setParameters(parameters) {
+    async setParameters(parameters) {
       alive();
       checkNames(parameters, names, 'parameter');
+      await settled();
       backend.scope(() => {
-        const tensors = valuesOf(parameters as Structure<ParameterInput<T>>, names).map((value, j) => {
+        const tensors = valuesOf<ParameterInput<T>>(parameters, names).map((value, j) => {
           const tensor = uploadParameter(backend, value, names[j]!);
           checkShape(tensor.shape, shapes[j]!, `Parameter "${names[j]}"`);
           // A copy, because `replace` takes what it is given.
@@ -258,7 +274,7 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
     async exportState() {
       alive();
       // The host values of now: the tensors are read as they are when the device gets here.
-      const header = { totalSteps, stepsTaken, lossKind };
+      const header = { totalSteps, stepsTaken };
       const leaves = await flatten(backend, state);
       return {
         format: 'velo-state',
@@ -272,19 +288,31 @@ export function createVelo<T extends Tensor, P extends Structure<ParameterInput<
       };
     },
 
-    importState(exported) {
+    async importState(exported) {
       alive();
       checkHeader(exported, theta);
+      const { totalSteps: total, stepsTaken: steps } = exported;
       if (exported.weightDecay !== weightDecay) throw invalid(`its weightDecay is ${exported.weightDecay}`);
-      if (accumulationSteps(exported.totalSteps, exported.maxTrainingSteps) !== every) {
+      if (accumulationSteps(total, exported.maxTrainingSteps) !== every) {
         throw invalid(`its totalSteps and maxTrainingSteps do not average ${every} gradients per update`);
       }
+      if (`${exported.names}` !== `${names}` && `${[...exported.names].sort()}` === `${[...names].sort()}`) {
+        throw invalid(`its parameters come in another order: ${exported.names.join(', ')}`);
+      }
+      // A bad step that a device has not reported yet would undo what follows; it does not matter any more.
+      await settled().catch(() => {});
+      const updates = Math.floor(steps / every);
+      const counts = {
+        iteration: updates,
+        'lossBuffer.count': updates,
+        count: steps % every,
+        totalSteps: Math.floor(total / every),
+      };
       backend.scope(() => {
-        const fresh = optimizer.init(optimizer.parametersOf(state));
-        const template = exported.lossKind === null ? fresh : optimizer.withLossKind(fresh, exported.lossKind);
-        state = replaceTree(backend, state, unflatten(backend, template, exported));
+        const template = optimizer.withTotalSteps(optimizer.init(optimizer.parametersOf(state)), total);
+        state = replaceTree(backend, state, unflatten(backend, template, exported, counts));
       });
-      ({ totalSteps, stepsTaken, lossKind } = exported);
+      [totalSteps, stepsTaken, lossKind, warnedPastEnd] = [total, steps, null, false];
     },
 
     synchronize() {

@@ -14,7 +14,11 @@ export type VeloErrorCode =
   | 'GRADIENT_MISSING'
   /** A gradient belongs to no parameter. */
   | 'GRADIENT_UNKNOWN'
-  /** An option is missing or outside its range. */
+  /** `setParameters` was given no value for a parameter. */
+  | 'PARAMETER_MISSING'
+  /** `setParameters` was given a value for a parameter that there is not. */
+  | 'PARAMETER_UNKNOWN'
+  /** An argument is missing, of another kind than it must be, or outside its range. */
   | 'INVALID_ARGUMENT'
   /** Theta has missing, extra, misshapen or non-finite leaves, or its file is damaged. */
   | 'WEIGHTS_INVALID'

@@ -17,7 +17,8 @@ export type AccumulationState<T extends Tensor, S extends Tree<T>> = {
 
 /**
  * Makes one update of `inner` for every `every` steps, from the averages of their gradients and losses. In between,
- * parameters stay as they are; what is left over at the end is never applied.
+ * parameters stay as they are; what is left over at the end is never applied. A `null` gradient adds nothing to the sum;
+ * a tensor whose gradients were all `null` is left out of the update.
  *
  * VeLO was trained for up to about 150,000 updates: longer trainings accumulate `ceil(totalSteps / 150_000)` steps.
  *
@@ -33,7 +34,9 @@ export function withGradientAccumulation<T extends Tensor, S extends Tree<T>>(
     throw new VeloError('INVALID_ARGUMENT', `Gradients accumulate over a whole number of steps >= 1; got ${every}.`);
   }
   const { backend } = inner;
-  const { add, div, reshape } = operations(backend);
+  const { add, clip, div, reshape } = operations(backend);
+  // Sums of infinite entries of both signs would be NaN. Far above where gradients are clipped, so nothing else changes.
+  const limit = Math.fround(3e38 / every);
   const zeros = (shape: readonly number[]) => backend.tensor(new Float32Array(sizeOf(shape)), shape);
   const empty = (inner_: S, onDevice: boolean): AccumulationState<T, S> => {
     const parameters = inner.parametersOf(inner_);
@@ -52,17 +55,20 @@ export function withGradientAccumulation<T extends Tensor, S extends Tree<T>>(
     innerState: (state) => inner.innerState(state.inner),
     init: (parameters) => backend.scope(() => empty(inner.init(parameters), false)),
     withParameters: (state, parameters) => ({ ...state, inner: inner.withParameters(state.inner, parameters) }),
-    withLossKind: (state, kind) => {
-      const next = inner.withLossKind(state.inner, kind);
-      return next === state.inner ? state : backend.scope(() => empty(next, kind === 'device'));
-    },
+    withLossKind: (state, kind) => ({
+      ...state,
+      inner: inner.withLossKind(state.inner, kind),
+      loss: kind === 'device' && typeof state.loss === 'number' ? backend.tensor([state.loss], [1, 1]) : state.loss,
+    }),
     withTotalSteps: (state, totalSteps) => ({
       ...state,
       inner: inner.withTotalSteps(state.inner, Math.floor(totalSteps / every)),
     }),
     update: (state, gradients, loss) =>
       backend.scope(() => {
-        const summed = state.gradients.map((sum, j) => (gradients[j] ? add(sum, gradients[j]) : sum));
+        const summed = state.gradients.map((sum, j) =>
+          gradients[j] ? add(sum, clip(gradients[j], -limit, limit)) : sum,
+        );
         const present = state.present.map((seen, j) => seen || gradients[j] !== null);
         const lossSum =
           typeof loss === 'number' && typeof state.loss === 'number'

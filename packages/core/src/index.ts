@@ -4,7 +4,7 @@ export { createVelo, type TensorInspection, type Velo, type VeloOptions } from '
 export { VeloError, type VeloErrorCode } from './errors.ts';
 export { type Factored, factoredAxes, type Geometry, geometryOf, sizeOf } from './geometry.ts';
 export { type AccumulationState, withGradientAccumulation } from './gradient-accumulation.ts';
-export type { GradientInput, Like, ParameterInput, Structure } from './inputs.ts';
+export type { GradientInput, Like, ParameterInput } from './inputs.ts';
 export type { Accumulators, ControllerInputs, ControllerOutputs, Kernels, Slot, SlotUpdate } from './kernels.ts';
 export {
   createLossBuffer,

@@ -9,12 +9,15 @@ import type { HostTensor } from './theta.ts';
 export type ParameterInput<T extends Tensor> = T | HostTensor | Float32Array;
 /** As a parameter; a `Float32Array` may have any shape, only its length must fit. `null` skips the tensor this time. */
 export type GradientInput<T extends Tensor> = T | HostTensor | Float32Array | null;
-/** Values by name or by position. */
-export type Structure<Value> = Readonly<Record<string, Value>> | readonly Value[];
-/** The structure of `P` with other values. */
-export type Like<P, Value> = P extends readonly unknown[] ? readonly Value[] : { readonly [Name in keyof P]: Value };
+/** The structure of `P`, values by name or by position, with other values. */
+export type Like<P, Value> = { readonly [Name in keyof P]: Value };
+/** The same without knowing `P`. */
+type Structure<Value> = Readonly<Record<string, Value>> | readonly Value[];
 
-export function namesOf(parameters: Structure<unknown>): string[] {
+export function namesOf(parameters: object): string[] {
+  if (typeof parameters !== 'object' || parameters === null) {
+    throw new VeloError('INVALID_ARGUMENT', `parameters must be a record or a list of tensors; got ${parameters}.`);
+  }
   const names = Object.keys(parameters);
   if (names.length === 0) throw new VeloError('EMPTY_TENSOR', 'There are no parameters to train: give at least one.');
   return names;
@@ -29,17 +32,26 @@ export function checkNames(given: unknown, names: readonly string[], what: 'grad
   for (const name of names) {
     if (!Object.hasOwn(structure, name) || (structure as Record<string, unknown>)[name] === undefined) {
       const hint = what === 'gradient' ? ' null skips a parameter.' : '';
-      throw new VeloError('GRADIENT_MISSING', `There is no ${what} for "${name}".${hint}`);
+      throw new VeloError(
+        what === 'gradient' ? 'GRADIENT_MISSING' : 'PARAMETER_MISSING',
+        `There is no ${what} for "${name}".${hint}`,
+      );
     }
   }
   const unknown = Object.keys(structure).find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new VeloError('GRADIENT_UNKNOWN', `"${unknown}" is not among the parameters (${names.join(', ')}).`);
+    throw new VeloError(
+      what === 'gradient' ? 'GRADIENT_UNKNOWN' : 'PARAMETER_UNKNOWN',
+      `"${unknown}" is not among the parameters (${names.join(', ')}).`,
+    );
   }
 }
 
 const isHostTensor = (value: unknown): value is HostTensor =>
-  typeof value === 'object' && value !== null && 'shape' in value && 'data' in value && isArrayLike(value.data);
+  typeof value === 'object' &&
+  value !== null &&
+  Array.isArray((value as HostTensor).shape) &&
+  isArrayLike((value as HostTensor).data);
 const isArrayLike = (data: unknown): data is ArrayLike<number> => ArrayBuffer.isView(data) || Array.isArray(data);
 
 export function uploadParameter<T extends Tensor>(backend: Backend<T>, value: ParameterInput<T>, name: string): T {
@@ -52,14 +64,15 @@ export function uploadParameter<T extends Tensor>(backend: Backend<T>, value: Pa
   const tensor = value instanceof Float32Array ? { shape: [value.length], data: value } : value;
   if (!isHostTensor(tensor)) {
     throw new VeloError(
-      'SHAPE_MISMATCH',
+      'INVALID_ARGUMENT',
       `${what} must be a tensor of the backend, { shape, data } or a Float32Array.`,
     );
   }
   const { shape, data } = tensor;
   checkLength(data, geometryOf(shape).size, `${what} of shape [${shape}]`);
-  checkFinite(data, what);
-  return backend.tensor(data, shape);
+  const values = float32(data);
+  checkFinite(values, what);
+  return backend.tensor(values, shape);
 }
 
 /** Gradients in the order of the parameters, checked, on the backend. */
@@ -82,16 +95,17 @@ export function uploadGradients<T extends Tensor>(
     if (!(value instanceof Float32Array)) {
       if (!isHostTensor(value)) {
         throw new VeloError(
-          'SHAPE_MISMATCH',
+          'INVALID_ARGUMENT',
           `${what} must be a tensor of the backend, { shape, data }, a Float32Array or null.`,
         );
       }
       checkShape(value.shape, shape, what);
     }
-    const data = value instanceof Float32Array ? value : value.data;
-    checkLength(data, sizeOf(shape), what);
-    checkNumbers(data, what);
-    return backend.borrow && data instanceof Float32Array ? backend.borrow(data, shape) : backend.tensor(data, shape);
+    const given = value instanceof Float32Array ? value : value.data;
+    checkLength(given, sizeOf(shape), what);
+    const values = float32(given);
+    checkNumbers(values, what);
+    return backend.borrow ? backend.borrow(values, shape) : backend.tensor(values, shape);
   });
 }
 
@@ -138,10 +152,14 @@ function checkFinite(data: ArrayLike<number>, what: string): void {
 }
 
 /** Gradients may be infinite: they are clipped. */
-function checkNumbers(data: ArrayLike<number>, what: string): void {
-  const bad = data instanceof Float32Array ? firstNaN(data) : Array.prototype.findIndex.call(data, Number.isNaN);
+function checkNumbers(data: Float32Array | Float64Array, what: string): void {
+  const bad = data instanceof Float32Array ? firstNaN(data) : data.findIndex(Number.isNaN);
   if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
 }
+
+/** As it will be stored: what is no number becomes NaN here, and is found; what is too large becomes infinite. */
+const float32 = (data: ArrayLike<number>): Float32Array =>
+  data instanceof Float32Array ? data : Float32Array.from(data);
 
 // On the path of every step, so a loop of its own for the one kind of array that it meets there.
 function firstNaN(data: Float32Array): number {

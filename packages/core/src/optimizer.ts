@@ -23,11 +23,10 @@ export interface Optimizer<T extends Tensor, S extends Tree<T>> {
    */
   update(state: S, gradients: Gradients<T>, loss: number | T): S;
   parametersOf(state: S): readonly T[];
-  /** VeLO's own state, within that of the wrappers around it. */
   /** VeLO's own state, within those of the wrappers around it. */
   innerState(state: S): VeloState<T>;
   withParameters(state: S, parameters: readonly T[]): S;
-  /** Fixes where losses are kept, before the first update. */
+  /** Fixes where losses are kept from now on: on the host, or, for good, on the device. */
   withLossKind(state: S, kind: LossKind): S;
   /** Goes on as if training had been told this length from the start. */
   withTotalSteps(state: S, totalSteps: number): S;

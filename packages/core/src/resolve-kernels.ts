@@ -46,8 +46,7 @@ export function withKernels<T extends Tensor>(backend: Backend<T>, kernels: Part
     ...(backend.borrow && { borrow: (values: Float32Array, shape: Shape) => backend.borrow!(values, shape) }),
     ...(backend.peek && { peek: (tensor: T) => backend.peek!(tensor) }),
     ...(backend.check && {
-      check: (gradients: readonly T[], loss: T | undefined, report: () => Error) =>
-        backend.check!(gradients, loss, report),
+      check: (gradients: readonly T[], loss: T | undefined, undo: () => Error) => backend.check!(gradients, loss, undo),
     }),
     unary: (op, x) => backend.unary(op, x),
     binary: (op, a, b) => backend.binary(op, a, b),

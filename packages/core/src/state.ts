@@ -1,6 +1,7 @@
 /** State as plain data: what `exportState` gives, a file holds, and `importState` takes. */
 import type { Backend, HostLeaf, Tensor, Tree } from './backend.ts';
 import { VeloError } from './errors.ts';
+import { sizeOf } from './geometry.ts';
 import type { Theta } from './theta.ts';
 import { leavesOf, mapTree } from './tree.ts';
 
@@ -20,9 +21,7 @@ export interface ExportedState {
   readonly stepsTaken: number;
   readonly weightDecay: number;
   readonly maxTrainingSteps: number;
-  /** Fixed by the first step; null before it. */
-  readonly lossKind: 'host' | 'device' | null;
-  /** Parameter names, in order; for people. */
+  /** Parameter names, in order. */
   readonly names: readonly string[];
   readonly values: Readonly<Record<string, number | boolean | string | null | readonly number[]>>;
   readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
@@ -30,41 +29,57 @@ export interface ExportedState {
 
 /** @throws VeloError `STATE_INVALID` unless `state` is an exported state for `theta`, as far as its header says. */
 export function checkHeader(state: ExportedState, theta: Theta): void {
-  const { format, version, totalSteps, stepsTaken, lossKind } = state ?? {};
+  const { format, version, totalSteps, stepsTaken, maxTrainingSteps, values, tensors } = state ?? {};
   if (format !== 'velo-state' || version !== 1) throw invalid(`its format is "${format}", version ${version}`);
   if (!Number.isSafeInteger(stepsTaken) || stepsTaken < 0) throw invalid(`stepsTaken is ${stepsTaken}`);
   if (!Number.isSafeInteger(totalSteps) || totalSteps < 1) throw invalid(`totalSteps is ${totalSteps}`);
-  if (![null, 'host', 'device'].includes(lossKind)) throw invalid(`lossKind is ${lossKind}`);
+  if (!Number.isSafeInteger(maxTrainingSteps) || maxTrainingSteps < 1) {
+    throw invalid(`maxTrainingSteps is ${maxTrainingSteps}`);
+  }
+  if (!isRecord(values) || !isRecord(tensors) || !Array.isArray(state.names)) {
+    throw invalid('it has no values, no tensors or no names');
+  }
   if (state.theta?.checksum !== thetaChecksum(theta)) throw invalid('it was made with another theta');
 }
+
+/** Follows from parameters, `totalSteps` and where losses are kept: not part of an exported state. */
+const DERIVED = /(^|\.)(ranks|lossBuffer\.(on|decays|hostDecays))$/;
+/** Numbers of the loss, exported as such whether they are kept on the host or on a device. */
+const LOSSES = /(^|\.)lossBuffer\.(means|minima)$|^loss$/;
 
 /** Downloads the tensors of a state tree, and lists its host values. */
 export async function flatten<T extends Tensor>(
   backend: Backend<T>,
   tree: Tree<T>,
 ): Promise<Pick<ExportedState, 'values' | 'tensors'>> {
-  const leaves = [...leavesOf(backend, tree)];
+  const leaves = [...leavesOf(backend, tree)].filter(([path]) => !DERIVED.test(path));
   const handles = leaves.filter((leaf): leaf is [string, T] => backend.isTensor(leaf[1]));
   const shapes = handles.map(([, { shape }]) => [...shape]);
   const data = await backend.read(handles.map(([, tensor]) => tensor));
-  const values = leaves.filter((leaf): leaf is [string, HostLeaf] => !backend.isTensor(leaf[1]));
+  const read = new Map(handles.map(([path], i) => [path, { shape: shapes[i]!, data: data[i]! }]));
+  const losses = new Map([...read].filter(([path]) => LOSSES.test(path)));
+  const values = leaves.flatMap(([path, node]): [string, ExportedState['values'][string]][] => {
+    if (losses.has(path)) return [[path, path === 'loss' ? losses.get(path)!.data[0]! : [...losses.get(path)!.data]]];
+    if (read.has(path)) return [];
+    return [[path, node instanceof Float64Array ? [...node] : ((node as HostLeaf) ?? null)] as [string, number]];
+  });
   return {
-    values: Object.fromEntries(
-      values.map(([path, value]) => [path, value instanceof Float64Array ? [...value] : (value ?? null)]),
-    ),
-    tensors: Object.fromEntries(handles.map(([path], i) => [path, { shape: shapes[i]!, data: data[i]! }])),
+    values: Object.fromEntries(values),
+    tensors: Object.fromEntries([...read].filter(([path]) => !losses.has(path))),
   };
 }
 
 /**
  * A tree like `template` with the values of an exported state.
  *
+ * @param counts what the whole numbers of the state must be, by the last part of their path.
  * @throws VeloError `STATE_INVALID` where a leaf is missing, unknown, of another kind, shape or length, or not finite.
  */
 export function unflatten<T extends Tensor, S extends Tree<T>>(
   backend: Backend<T>,
   template: S,
   { values, tensors }: Pick<ExportedState, 'values' | 'tensors'>,
+  counts: Readonly<Record<string, number>>,
 ): S {
   const expected = leavesOf(backend, template);
   for (const path of [...Object.keys(values), ...Object.keys(tensors)]) {
@@ -72,31 +87,47 @@ export function unflatten<T extends Tensor, S extends Tree<T>>(
   }
   return backend.scope(() =>
     mapTree(backend, template, (node, path) => {
-      if (!backend.isTensor(node)) return hostValue(node, Object.hasOwn(values, path) ? values[path] : undefined, path);
+      if (DERIVED.test(path)) return node;
+      const value = Object.hasOwn(values, path) ? values[path] : undefined;
+      if (LOSSES.test(path)) return lossValue(backend, node, value, path);
+      if (!backend.isTensor(node)) return hostValue(node, value, path, counts);
       const tensor = Object.hasOwn(tensors, path) ? tensors[path] : undefined;
       if (!tensor) throw invalid(`it lacks the tensor "${path}"`);
-      if (`${tensor.shape}` !== `${node.shape}` || tensor.data.length !== node.shape.reduce((a, b) => a * b, 1)) {
+      if (`${tensor.shape}` !== `${node.shape}` || tensor.data?.length !== sizeOf(node.shape)) {
         throw invalid(`"${path}" has shape [${tensor.shape}], here it is [${node.shape}]`);
       }
-      if (!tensor.data.every(Number.isFinite)) throw invalid(`"${path}" has values that are not finite`);
-      return backend.tensor(tensor.data, tensor.shape);
+      const data = Float32Array.from(tensor.data);
+      if (!data.every(Number.isFinite)) throw invalid(`"${path}" has values that are not finite`);
+      return backend.tensor(data, node.shape);
     }),
   ) as S;
 }
 
-function hostValue(node: HostLeaf, value: ExportedState['values'][string] | undefined, path: string): HostLeaf {
-  if (value === undefined) throw invalid(`it lacks the value "${path}"`);
-  if (node instanceof Float64Array) {
-    if (!Array.isArray(value) || value.length !== node.length || !value.every(Number.isFinite)) {
-      throw invalid(`"${path}" must be ${node.length} finite numbers`);
-    }
-    return Float64Array.from(value);
+function lossValue<T extends Tensor>(backend: Backend<T>, node: T | HostLeaf, value: unknown, path: string): Tree<T> {
+  const given = Array.isArray(value) ? value : [value];
+  const length = backend.isTensor(node) ? sizeOf(node.shape) : node instanceof Float64Array ? node.length : 1;
+  if (given.length !== length || !given.every(Number.isFinite)) {
+    throw invalid(`"${path}" must be ${length} finite numbers`);
   }
-  if (typeof value !== typeof node || (typeof value === 'number' && !Number.isFinite(value))) {
-    throw invalid(`"${path}" is ${JSON.stringify(value)}`);
+  if (backend.isTensor(node)) return backend.tensor(given, node.shape);
+  return node instanceof Float64Array ? Float64Array.from(given) : given[0];
+}
+
+function hostValue(
+  node: HostLeaf,
+  value: ExportedState['values'][string] | undefined,
+  path: string,
+  counts: Readonly<Record<string, number>>,
+): HostLeaf {
+  if (value === undefined) throw invalid(`it lacks the value "${path}"`);
+  const expected = Object.entries(counts).find(([name]) => path === name || path.endsWith(`.${name}`))?.[1];
+  if (typeof value !== typeof node || (expected !== undefined && value !== expected)) {
+    throw invalid(`"${path}" is ${JSON.stringify(value)}${expected === undefined ? '' : `, it should be ${expected}`}`);
   }
   return value as HostLeaf;
 }
+
+const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null;
 
 export const invalid = (why: string): VeloError =>
   new VeloError(

@@ -200,6 +200,7 @@ export interface FoldedTheta<T extends Tensor> {
 
 /** Uploads theta and folds it; the tensors belong to the caller. */
 export function uploadTheta<T extends Tensor>(backend: Backend<T>, theta: Theta): DeviceTheta<T> {
+  if (!theta?.leaves) throw new VeloError('WEIGHTS_INVALID', 'There is no theta: make one with createTheta().');
   const { hiddenSize, bankSize, leaves } = theta;
   const H = hiddenSize;
   const row = (values: Float32Array) => backend.tensor(values, [1, values.length]);

@@ -13,13 +13,21 @@ export const MAX_TRAINING_STEPS = 150_000;
  * stepsFor({ examples: 60_000, batchSize: 128, epochs: 10 }); // 4690
  * ```
  */
-export function stepsFor(options: { examples: number; batchSize: number; epochs: number }): number {
-  for (const [name, value] of Object.entries(options)) {
+export function stepsFor({
+  examples,
+  batchSize,
+  epochs,
+}: {
+  readonly examples: number;
+  readonly batchSize: number;
+  readonly epochs: number;
+}): number {
+  for (const [name, value] of Object.entries({ examples, batchSize, epochs })) {
     if (!(Number.isSafeInteger(value) && value >= 1)) {
       throw new VeloError('INVALID_ARGUMENT', `${name} must be a whole number >= 1; got ${value}.`);
     }
   }
-  return Math.ceil(options.examples / options.batchSize) * options.epochs;
+  return checkTotalSteps(Math.ceil(examples / batchSize) * epochs);
 }
 
 /** @throws VeloError `INVALID_ARGUMENT` unless it is a whole number >= 1. */

@@ -22,11 +22,11 @@ export function withWeightDecay<T extends Tensor, S extends Tree<T>>(
   inner: Optimizer<T, S>,
   weightDecay: number,
 ): Optimizer<T, S> {
-  if (!(Number.isFinite(weightDecay) && weightDecay >= 0)) {
+  const w = Math.fround(weightDecay);
+  if (!(Number.isFinite(w) && w >= 0)) {
     throw new VeloError('INVALID_ARGUMENT', `weightDecay must be a finite number >= 0; got ${weightDecay}.`);
   }
   const { backend } = inner;
-  const w = Math.fround(weightDecay);
   const { add, mul } = operations(backend);
   const lossKind = (kind: LossKind): LossKind => (backend.peek ? kind : 'device');
   return {

@@ -55,3 +55,22 @@ it('hands on what the core refuses', async () => {
   await expect(createVelo(options)).rejects.toThrow(VeloError);
   await expect(createVelo({ ...options, theta: starterTheta() })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });
+
+it('knows the names of a record and the length of a list', async () => {
+  interface Params {
+    w: Float32Array;
+    b: { shape: number[]; data: Float32Array };
+  }
+  const parameters: Params = { w: Float32Array.of(1, 2), b: { shape: [1, 1], data: Float32Array.of(3) } };
+  const named = await createVelo({ parameters, totalSteps: 3 });
+  named.step({ w: Float32Array.of(1, 1), b: null }, 1);
+  // @ts-expect-error: a gradient is missing
+  expect(() => named.step({ w: Float32Array.of(1, 1) }, 1)).toThrow(VeloError);
+  const listed = await createVelo({ parameters: [Float32Array.of(1, 2), Float32Array.of(3)], totalSteps: 3 });
+  // @ts-expect-error: a gradient is missing
+  expect(() => listed.step([Float32Array.of(1, 1)], 1)).toThrow(VeloError);
+  const values: readonly Float32Array[] = [named.parameters.w.data, listed.parameters[1].data];
+  expect(values.map(({ length }) => length)).toEqual([2, 1]);
+  // @ts-expect-error: text is no parameter
+  await expect(createVelo({ parameters: { w: 'x' }, totalSteps: 3 })).rejects.toThrow(VeloError);
+});

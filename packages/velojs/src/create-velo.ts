@@ -4,15 +4,15 @@ import {
   type Backend,
   type VeloOptions as CoreOptions,
   createVelo as createCoreVelo,
+  type Like,
   type ParameterInput,
-  type Structure,
   type Tensor,
   type Theta,
   type Velo,
 } from '@velojs/core';
 import { starterTheta } from '@velojs/weights';
 
-export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInput<T>>>
+export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<T>>>
   extends Omit<CoreOptions<T, P>, 'backend' | 'theta'> {
   /** Where the optimizer runs; default `cpu()`, on which a parameter's values are `velo.parameters[name].data`. */
   readonly backend?: Backend<T>;
@@ -23,6 +23,8 @@ export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInpu
 /**
  * Creates an optimizer for one training. It has no learning rate.
  *
+ * A promise, unlike core's `createVelo`: backends and weights that are chosen for you may take time to start.
+ *
  * @param options.parameters initial values by name or as a list: `Float32Array`s (vectors), `{ shape, data }`, or tensors
  *   of the backend. They are copied; the trained values are `velo.parameters`.
  * @param options.totalSteps how often `step` will be called in this training; see `stepsFor`.
@@ -30,14 +32,14 @@ export interface VeloOptions<T extends Tensor, P extends Structure<ParameterInpu
  * @see arXiv 2211.09760
  * @example
  * ```ts
- * const velo = await createVelo({ parameters: { w: new Float32Array(3) }, totalSteps: 500 });
+ * const velo = await createVelo({ parameters: { w: Float32Array.of(0.1, 0.2, -0.1) }, totalSteps: 500 });
  * for (let i = 0; i < 500; i++) {
  *   const { loss, gradient } = lossAndGradient(velo.parameters.w.data);
  *   velo.step({ w: gradient }, loss);
  * }
  * ```
  */
-export async function createVelo<const P extends Structure<ParameterInput<T>>, T extends Tensor = CpuTensor>(
+export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor = CpuTensor>(
   options: VeloOptions<T, P>,
 ): Promise<Velo<T, P>> {
   // Without a backend T is CpuTensor.

@@ -7,7 +7,6 @@ export {
   type HostTensor,
   type Like,
   type ParameterInput,
-  type Structure,
   stepsFor,
   type Tensor,
   type TensorInspection,

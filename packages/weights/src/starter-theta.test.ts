@@ -203,7 +203,7 @@ async function stepFactors(
   const next = numbers(3);
   const factors: number[] = [];
   for (let t = 0; t <= Math.max(...at); t++) {
-    velo.setParameters({ p: { shape, data: values } });
+    await velo.setParameters({ p: { shape, data: values } });
     velo.step({ p: Float32Array.from(draw(values.length, next, scale)) }, 1);
     if (at.includes(t)) factors.push((await velo.inspect())[0]!.stepFactor);
   }

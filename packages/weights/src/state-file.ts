@@ -49,7 +49,7 @@ export function encodeState(state: ExportedState): Uint8Array<ArrayBuffer> {
  * @throws VeloError `STATE_INVALID` if the file is damaged, not an optimizer state, or of an unknown version.
  * @example
  * ```ts
- * velo.importState(decodeState(await readFile('run.velo')));
+ * await velo.importState(decodeState(await readFile('run.velo')));
  * ```
  */
 export function decodeState(bytes: Uint8Array): ExportedState {
@@ -92,7 +92,6 @@ const HEADER: Record<keyof Header, (value: unknown) => boolean> = {
   stepsTaken: isCount,
   weightDecay: (value) => typeof value === 'number' && value >= 0,
   maxTrainingSteps: isCount,
-  lossKind: (value) => value === 'host' || value === 'device' || value === null,
   names: (value) => Array.isArray(value) && value.every(isText),
   values: (value) =>
     isObject(value) && Object.values(value).every((v) => v === null || isText(v) || typeof v === 'boolean'),

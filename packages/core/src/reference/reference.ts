@@ -47,7 +47,8 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
   const storages = new Map<ReferenceTensor, Storage>();
   /** Handles made within each open scope, innermost last. */
   const scopes: Set<ReferenceTensor>[] = [];
-  let fault: (() => Error) | undefined;
+  /** Since a bad step: how to undo it, and all steps after it. */
+  let undos: (() => Error)[] = [];
 
   const create = (values: Float64Array, shape: Shape, wrapped?: Float32Array): ReferenceTensor => {
     if (values.length !== sizeOf(shape)) {
@@ -78,9 +79,9 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
     return tensor;
   };
   const raiseFault = () => {
-    const report = fault;
-    fault = undefined;
-    if (report) throw report();
+    const errors = undos.toReversed().map((undo) => undo());
+    undos = [];
+    if (errors.length > 0) throw errors.at(-1);
   };
 
   const backend: ReferenceBackend = {
@@ -136,7 +137,7 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
     replace(state, next) {
       const target = storageOf(state);
       const { values } = storageOf(next);
-      if (!fault) {
+      if (undos.length === 0) {
         target.values = Float64Array.from(values, Math.fround);
         target.wrapped?.set(values);
       }
@@ -149,11 +150,11 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
           peek: valuesOf,
         }
       : {
-          check(gradients: readonly ReferenceTensor[], loss: ReferenceTensor | undefined, report: () => Error) {
+          check(gradients: readonly ReferenceTensor[], loss: ReferenceTensor | undefined, undo: () => Error) {
             const bad =
               gradients.some((gradient) => valuesOf(gradient).some(Number.isNaN)) ||
               (loss !== undefined && !valuesOf(loss).every(Number.isFinite));
-            if (bad) fault ??= report;
+            if (bad || undos.length > 0) undos.push(undo);
           },
         }),
 
