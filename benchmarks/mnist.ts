@@ -4,9 +4,9 @@
  *   npx tsx --conditions=@velojs/source benchmarks/mnist.ts --images FILE --labels FILE [--seeds 3] [--out results.json]
  *
  * A network 784-64-10 takes 1,000 steps of 64 images on (a) the first 512 images, where the training loss counts, and
- * (b) the first 8,000, with the last 2,000 for accuracy. Finished runs are kept in --out; a second call goes on from there.
+ * (b) the first 8,000, with the last 2,000 for accuracy. --out keeps every run.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sliceExamples } from '../packages/velojs/src/train/data/dataset.ts';
@@ -69,16 +69,11 @@ const optimizers: OptimizerSpec[] = [
   ...RATES.map((learningRate) => ({ name: 'adam' as const, learningRate, decay: 'cosine' as const })),
 ];
 
-const results: Result[] = existsSync(options.out) ? (JSON.parse(readFileSync(options.out, 'utf8')) as Result[]) : [];
+const results: Result[] = [];
 const model = createModel(await loadJax(), LAYERS, 'classification');
 for (let seed = 0; seed < Number(options.seeds); seed++) {
   for (const task of tasks) {
     for (const optimizer of optimizers) {
-      const isThis = (result: Result) =>
-        result.task === task.name &&
-        result.seed === seed &&
-        optimizerLabel(result.optimizer) === optimizerLabel(optimizer);
-      if (results.some(isThis)) continue;
       const { trainLoss, testAccuracy, time } = await train({ task, model, optimizer, seed });
       results.push({
         task: task.name,
@@ -88,11 +83,11 @@ for (let seed = 0; seed < Number(options.seeds); seed++) {
         testAccuracy,
         time,
       });
-      writeFileSync(options.out, JSON.stringify(results, null, 1));
       console.error(`${task.name}, seed ${seed}, ${optimizerLabel(optimizer)}: ${trainLoss.toPrecision(4)}`);
     }
   }
 }
+writeFileSync(options.out, JSON.stringify(results, null, 1));
 
 const lossOf = ({ trainLoss }: Result) => trainLoss ?? Infinity;
 /** The best rate of each kind, by final training loss, seed by seed. */

@@ -83,7 +83,7 @@ function veloStep(shapes: readonly Shape[], theta: Theta, kernels: 'fused' | 'co
 function tfjsAdamStep(shapes: readonly Shape[]): Step {
   const variables = parametersFor(shapes).map((values, j) => tf.variable(tf.tensor(values, [...shapes[j]!])));
   const sets = gradientSets(shapes).map((set) => named(variables, set));
-  const adam = tf.train.adam(1e-3);
+  const adam = tf.train.adam(1e-3, 0.9, 0.999, 1e-8);
   let i = 0;
   return () => adam.applyGradients(sets[i++ % SETS]!);
 }
@@ -207,15 +207,17 @@ function checkResults(): void {
     for (const [j, { p, m, v }] of state.entries()) adam(p, set[j]!, m, v, 1e-3, i + 1);
   }
   const variables = start.map((values, j) => tf.variable(tf.tensor(values, [...shapes[j]!])));
-  const optimizer = tf.train.adam(1e-3);
+  const optimizer = tf.train.adam(1e-3, 0.9, 0.999, 1e-8);
   for (const set of gradients) optimizer.applyGradients(named(variables, set));
   const trained = variables.map((variable) => variable.dataSync() as Float32Array);
   expectClose('our Adam and that of tfjs', plain, trained);
 }
 
 function expectClose(what: string, actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+  // Of all tensors together: a scalar may be near zero.
+  const all = expected.flatMap((values) => [...values]);
+  const scale = Math.sqrt(all.reduce((sum, x) => sum + x * x, 0) / all.length);
   for (const [j, wanted] of expected.entries()) {
-    const scale = Math.sqrt(wanted.reduce((sum, x) => sum + x * x, 0) / wanted.length);
     const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - actual[j]![i]!)), 0) / scale;
     if (!(error <= 1e-4)) throw new Error(`${what} differ by ${error} of the parameters' size: nothing is measured.`);
   }
@@ -231,6 +233,7 @@ const commit = () => {
 
 const fixed = (value: number, digits = 1) => value.toFixed(digits).padStart(9);
 
+tf.enableProdMode(); // Without advice on stderr.
 await tf.setBackend('cpu');
 checkResults();
 console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, ${ROUNDS} rounds\n`);

@@ -59,6 +59,20 @@ describe('npm run golden', { timeout: TIMEOUT }, () => {
     expect(status).toBe(0);
   });
 
+  it('is run by npm, which with --silent leaves stdout to the results', () => {
+    const args = ['run', '--silent', 'golden', '--', directory, '--kernels', 'composed'];
+    const shell = process.platform === 'win32';
+    const { status, stdout } = spawnSync('npm', args, { cwd: root, encoding: 'utf8', shell });
+    expect(stdout).toMatch(/^\{.*\}\n\{.*\}\n$/);
+    expect(status).toBe(0);
+  });
+
+  it('names the silent command in its help', () => {
+    const { status, lines, stderr } = golden('--help');
+    expect([status, lines]).toEqual([0, []]);
+    expect(stderr).toContain('npm run --silent golden -- DIR');
+  });
+
   it('runs one mode, another backend, and losses on the device', () => {
     const fused = golden(directory, '--kernels', 'fused');
     expect(fused.lines.map(({ kernels }) => kernels)).toEqual(['fused', 'fused']);

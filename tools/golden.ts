@@ -1,7 +1,9 @@
 /**
  * Runs the golden cases of a folder on a backend:
  *
- *     npm run golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]
+ *     npm run --silent golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]
+ *
+ * `--silent` keeps the banner that npm writes before every script off stdout.
  *
  * Prints one line of JSON per case and kernel mode on stdout, everything else on stderr. Exits 0 if at least one case
  * ran and all passed, 1 if one failed, 2 if files or the backend cannot be used.
@@ -26,7 +28,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend<Tensor>>>> = {
   cpu: async () => (await import('@velojs/backend-cpu')).cpu() as unknown as Backend<Tensor>,
   reference: async () => (await import('@velojs/core/reference')).reference() as unknown as Backend<Tensor>,
 };
-const USAGE = 'npm run golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]';
+const USAGE = 'npm run --silent golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]';
 
 /** What cannot be run at all, as opposed to what runs and fails. */
 class Unusable extends Error {}
@@ -38,7 +40,8 @@ interface Options {
   readonly loss: 'host' | 'device';
 }
 
-function readOptions(): Options {
+/** Null where only help is wanted. */
+function readOptions(): Options | null {
   let parsed: ReturnType<typeof parse>;
   const parse = () =>
     parseArgs({
@@ -47,6 +50,7 @@ function readOptions(): Options {
         backend: { type: 'string', default: 'cpu' },
         kernels: { type: 'string', default: 'both' },
         loss: { type: 'string', default: 'host' },
+        help: { type: 'boolean', default: false },
       },
     });
   try {
@@ -59,6 +63,7 @@ function readOptions(): Options {
     if ((choices as readonly string[]).includes(value)) return value as Choice;
     throw new Unusable(`--${name} ${value}: choose one of ${choices.join(', ')}.`);
   };
+  if (values.help) return null;
   if (positionals.length !== 1) throw new Unusable(`Usage: ${USAGE}`);
   return {
     // npm runs scripts in the root of the repository; the path is meant from where the user is.
@@ -122,6 +127,10 @@ async function report(run: () => Promise<GoldenResult>, failed: Omit<GoldenResul
 
 async function main(): Promise<number> {
   const options = readOptions();
+  if (options === null) {
+    console.error(`Usage: ${USAGE}`);
+    return 0;
+  }
   const { cases, units } = await openCases(options.directory);
   const backend = await openBackend(options.backend);
   const modes = kernelModes(backend, options.kernels);

@@ -1,7 +1,7 @@
 /**
  * Runs what the documents tell people to run: every `sh` block of the READMEs and of docs/ (`sh no-ci` marks one that
  * only makes sense elsewhere), and every `ts run` block, type-checked first. TypeScript blocks see the built packages,
- * as users do.
+ * as users do. Relative links must lead to files; in READMEs of packages, which are read elsewhere, there may be none.
  *
  *     node --import tsx tools/readme-commands.ts [--ran COMMAND]...
  *
@@ -9,7 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageFolders, root } from './workspace.ts';
 
@@ -22,9 +22,11 @@ interface Block {
   code: string;
 }
 
+const read = (document: string): string => readFileSync(join(root, document), 'utf8');
+const fences = /^([ \t]*)```([^\n`]*)\n([\s\S]*?)^\1```[ \t]*$/gm;
+
 function blocksOf(document: string): Block[] {
-  const text = readFileSync(join(root, document), 'utf8');
-  const fences = /^([ \t]*)```([^\n`]*)\n([\s\S]*?)^\1```[ \t]*$/gm;
+  const text = read(document);
   return [...text.matchAll(fences)].map(([, indent = '', info = '', code = ''], i, all) => ({
     where: `${document}:${text.slice(0, all[i]!.index).split('\n').length}`,
     info: info.trim(),
@@ -40,6 +42,21 @@ const documents = [
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
 ].filter((document) => existsSync(join(root, document)));
+
+/** Relative links that lead nowhere, of the form `[text](target)` or `[name]: target`, outside code. */
+function deadLinks(document: string): string[] {
+  const prose = read(document)
+    .replace(fences, '')
+    .replace(/`[^`\n]*`/g, 'code');
+  const targets = [...prose.matchAll(/\]\(\s*([^\s)]+)|^ *\[[^\]]+\]:\s*(\S+)/gm)].map(([, a, b]) => (a ?? b)!);
+  return targets
+    .filter((target) => !/^(?:[a-z]+:|#)/i.test(target))
+    .filter((target) => {
+      const path = join(root, dirname(document), decodeURI(target.replace(/[?#].*/, '')));
+      return document.startsWith('packages/') || !existsSync(path);
+    })
+    .map((target) => `${document}: dead link ${target}`);
+}
 
 const commandsOf = (code: string): string[] =>
   code
@@ -78,7 +95,8 @@ function runTypeScript(code: string): boolean {
   );
 }
 
-const failed: string[] = [];
+const failed: string[] = documents.flatMap(deadLinks);
+for (const link of failed) console.log(`FAILED ${link}`);
 let ran = 0;
 for (const { where, info, code } of documents.flatMap(blocksOf)) {
   const [language, ...words] = info.split(/\s+/);

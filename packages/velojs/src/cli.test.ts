@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -167,11 +167,23 @@ describe('velojs train', { timeout: TIMEOUT }, () => {
     ['an unknown option', () => ['--learning-rate', '1'], /unknown option '--learning-rate'/],
     ['a ragged file', () => ['--data', file('r.csv', 'a,y\n1,2\n3\n'), '--target', 'y'], /row 3 has 1 .*DATA_INVALID/],
     ['a report in no folder', () => ['--report', join(folder, 'no', 'x.html')], /--report .* cannot be written/],
+    ['a report in a file', () => ['--report', join(file('f', ''), 'x.html')], /--report .* cannot be written/],
+    ['a folder as report', () => ['--report', folder], /--report .* cannot be written.*EISDIR.*INVALID_ARGUMENT/],
+    ['a made-up task with --test', () => ['--task', 'glyphs', '--test', '20%'], /--test belong to --data/],
   ])('refuses %s with exit code 2', async (_, args, message) => {
     const { code, stderr } = await velojs('train', ...args());
     expect(stderr).toMatch(message);
     expect(stderr).not.toContain('    at ');
     expect(code).toBe(2);
+  });
+
+  it('leaves reports as they were if nothing is trained', async () => {
+    const [old, fresh] = [file('old.html', 'old'), join(folder, 'fresh.html')];
+    for (const report of [old, fresh]) {
+      expect((await velojs('train', '--task', 'chess', '--report', report)).stderr).toMatch(/no task "chess"/);
+    }
+    expect(readFileSync(old, 'utf8')).toBe('old');
+    expect(existsSync(fresh)).toBe(false);
   });
 
   it('ends cleanly on Ctrl-C, with what is done so far', async () => {
@@ -205,6 +217,14 @@ describe('velojs', { timeout: TIMEOUT }, () => {
     expect(code).toBe(0);
     expect(stdout).toContain('--data <file>');
     expect(stdout).toContain('velojs train --task spirals --steps 500');
+  });
+
+  it('says how to build it where it is not built', async () => {
+    for (const part of ['bin', 'package.json']) {
+      cpSync(fileURLToPath(new URL(`../${part}`, import.meta.url)), join(folder, 'clone', part), { recursive: true });
+    }
+    const result = await finish(spawn(process.execPath, [join(folder, 'clone/bin/velojs.js'), '--version']));
+    expect(result).toEqual({ code: 1, stdout: '', stderr: 'velojs is not built: run `npm run build`\n' });
   });
 
   it('knows its version', async () => {

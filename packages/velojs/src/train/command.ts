@@ -1,6 +1,5 @@
 /** `velojs train`: reads the options, trains, prints. */
-import { accessSync, constants, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { VeloError } from '@velojs/core';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Comparison, compare, optimizersFor, SWEEP, verdict } from './comparison.ts';
@@ -53,9 +52,7 @@ export function addTrainCommand(program: Command, version: string): void {
     .option('--images <file>', 'your own images, an IDX file, may be gzipped')
     .option('--labels <file>', 'the labels of --images, an IDX file, may be gzipped')
     .option('--examples <n>', 'use only the first n examples of your file', wholeNumber)
-    .addOption(
-      new Option('--test <n>', 'hold out n examples, or n% of them, at random').argParser(share).default(0.2, '20%'),
-    )
+    .option('--test <n>', 'hold out n examples of your file, or n% of them, at random (default: 20%)', share)
     .option('--steps <n>', `training steps (default: ${DEFAULT_STEPS})`, wholeNumber)
     .option('--batch-size <n>', `examples per step (default: ${DEFAULT_BATCH_SIZE})`, wholeNumber)
     .option('--hidden <sizes>', 'widths of the hidden layers, such as 64,32', layerSizes)
@@ -149,10 +146,12 @@ function progressFor({ json }: TrainOptions, palette: Palette): Progress {
   return lineProgress((line) => stream.write(`${line}\n`));
 }
 
-/** Before the training, not after it. */
+/** Before the training, not after it. Opening tells what permissions alone do not; it leaves everything as it was. */
 function checkWritable(file: string): void {
   try {
-    accessSync(dirname(resolve(file)), constants.W_OK);
+    const isNew = lstatSync(file, { throwIfNoEntry: false }) === undefined;
+    closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
   } catch (cause) {
     throw new VeloError('INVALID_ARGUMENT', `--report ${file} cannot be written: ${(cause as Error).message}.`, {
       cause,

@@ -13,9 +13,11 @@ import type { Task, TaskSettings } from './task.ts';
 export interface SplitSettings {
   /** Use only the first so many examples of the file. */
   readonly examples?: number | undefined;
-  /** Examples to hold out: a share below 1, or a number of them. */
-  readonly test: number;
+  /** Examples to hold out: a share below 1, or a number of them; default a fifth. */
+  readonly test?: number | undefined;
 }
+
+const DEFAULT_TEST = 0.2;
 
 /** @throws VeloError `DATA_INVALID`, `INVALID_ARGUMENT` */
 export function csvTask(file: string, options: TableOptions, settings: TaskSettings & SplitSettings): Task {
@@ -49,7 +51,7 @@ export function idxTask(images: string, labels: string, settings: TaskSettings &
 }
 
 /** A random split: files are often sorted, and then their end is no sample of the whole. */
-function split(count: number, name: string, { seed, test }: TaskSettings & SplitSettings) {
+function split(count: number, name: string, { seed, test = DEFAULT_TEST }: TaskSettings & SplitSettings) {
   if (count < 2)
     throw new VeloError(
       'DATA_INVALID',

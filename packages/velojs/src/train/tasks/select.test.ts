@@ -17,7 +17,7 @@ const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(path, content);
   return path;
 };
-const select = (options: Partial<TaskOptions>) => selectTasks({ seed: 0, test: 0.2, ...options });
+const select = (options: Partial<TaskOptions>) => selectTasks({ seed: 0, ...options });
 const csv = (text: string, options: Partial<TaskOptions> = {}) =>
   select({ data: file('x.csv', text), target: 'y', ...options });
 
@@ -64,6 +64,13 @@ describe('selectTasks', () => {
     ],
     ['data without a target', () => ({ data: 'x.csv' }), 'INVALID_ARGUMENT', '--data needs --target'],
     ['a target without data', () => ({ target: 'y' }), 'INVALID_ARGUMENT', 'belong to --data'],
+    ['a test share without a file', () => ({ test: 0.2 }), 'INVALID_ARGUMENT', 'belong to --data and --images'],
+    [
+      'examples of a made-up task',
+      () => ({ task: ['glyphs'], examples: 9 }),
+      'INVALID_ARGUMENT',
+      'belong to --data and',
+    ],
     ['images without labels', () => ({ images: 'x' }), 'INVALID_ARGUMENT', 'need each other'],
     ['labels without images', () => ({ labels: 'x' }), 'INVALID_ARGUMENT', 'need each other'],
     [

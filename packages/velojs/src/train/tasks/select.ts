@@ -33,6 +33,9 @@ export function selectTasks(options: TaskOptions): (() => Task)[] {
     const task = idxTask(images, labels, options);
     return [() => task];
   }
+  if (options.examples !== undefined || options.test !== undefined) {
+    throw usage('--examples and --test belong to --data and --images.');
+  }
   const names = taskNames ?? TASK_NAMES;
   const unknown = names.find((name) => !TASK_NAMES.includes(name));
   if (unknown !== undefined) throw usage(`There is no task "${unknown}". The tasks are ${TASK_NAMES.join(', ')}.`);
