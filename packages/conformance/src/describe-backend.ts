@@ -124,7 +124,7 @@ function describeCapabilities<T extends Tensor>(
         console.info(`backend ${name} skips ${capability}: ${reason}`);
         it(`${capability} is skipped for a reason that holds: ${reason}`, () =>
           expect(present[capability] ?? false).toBe(false));
-        it(`${capability}`, ({ skip }) => skip(reason));
+        it(`${capability}: ${reason}`, ({ skip }) => skip(reason));
       }
     }
   });
