@@ -56,7 +56,7 @@ export function describeBackend<T extends Tensor>(name: string, options: Backend
     const backend = await open(name, options.create, inCI());
     if (typeof backend === 'string') {
       console.warn(`backend ${name} was not tested: ${backend}`);
-      it('is available', ({ skip }) => skip(backend));
+      it(`is available: ${backend}`, ({ skip }) => skip(backend));
       return;
     }
     const skip = options.skip ?? {};

@@ -38,7 +38,7 @@ export {
   readPackedFile,
 } from './golden-files.ts';
 
-/** `composed`: core's definitions. `fused`: the backend's own kernels, and the definitions where it has none. */
+/** `composed`: core's definitions. `fused`: the backend's own kernels, and the definition of one that it does not have. */
 export type KernelMode = 'composed' | 'fused';
 
 export interface GoldenResult {
