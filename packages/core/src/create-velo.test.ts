@@ -74,6 +74,8 @@ describe('createVelo', () => {
       expect(bad({ totalSteps })).toThrow(code('INVALID_ARGUMENT'));
     }
     expect(bad({ weightDecay: -1 })).toThrow(code('INVALID_ARGUMENT'));
+    expect(bad({ weightdecay: 1 })).toThrow(/no option "weightdecay"/);
+    expect(bad({ learningRate: 0.1 })).toThrow(/VeLO has no learning rate/);
     expect(bad({ weightDecay: Number.NaN })).toThrow(code('INVALID_ARGUMENT'));
     expect(bad({ maxTrainingSteps: 0 })).toThrow(code('INVALID_ARGUMENT'));
     expect(bad({ parameters: {} })).toThrow(code('EMPTY_TENSOR'));

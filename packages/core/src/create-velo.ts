@@ -116,6 +116,7 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
   options: VeloOptions<T, P>,
 ): Velo<T, P> {
   const { backend, theta, parameters: initial, weightDecay = 0, maxTrainingSteps = MAX_TRAINING_STEPS } = options;
+  checkOptions(options);
   const warn = options.onWarning ?? ((message: string) => console.warn(message));
   let totalSteps = checkTotalSteps(options.totalSteps);
   const every = accumulationSteps(totalSteps, maxTrainingSteps);
@@ -328,6 +329,27 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       }
     },
   };
+}
+
+const OPTIONS: Readonly<Record<keyof VeloOptions<Tensor, object>, true>> = {
+  backend: true,
+  theta: true,
+  parameters: true,
+  totalSteps: true,
+  weightDecay: true,
+  maxTrainingSteps: true,
+  onWarning: true,
+};
+
+/** A misspelt option would be lost without a word. */
+function checkOptions(options: object): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown === undefined) return;
+  const hint = /rate|^lr$/i.test(unknown) ? ' VeLO has no learning rate.' : '';
+  throw new VeloError(
+    'INVALID_ARGUMENT',
+    `There is no option "${unknown}"; there are ${Object.keys(OPTIONS).join(', ')}.${hint}`,
+  );
 }
 
 /** The prefab optimizer: weight decay around accumulation around VeLO (SPEC section 11). */

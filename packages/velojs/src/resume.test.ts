@@ -45,12 +45,13 @@ describe('a training that is saved and restored in a new process', () => {
 });
 
 it(
-  'makes 10,000 steps in constant memory',
+  'makes 20,000 steps in constant memory',
   () => {
     const args = ['--expose-gc', '--conditions=@velojs/source', '--import', 'tsx', PROCESS, 'memory'];
-    const growth = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as number;
-    // Over the last 6,000 steps: one number kept by each would be 48 kB, one tensor a megabyte.
-    expect(growth).toBeLessThan(40_000);
+    const growth = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as number[];
+    // The engine's own memory grows in jumps, a leak grows in every part: one number kept per step would be 32 kB each.
+    expect(Math.min(...growth)).toBeLessThan(16_000);
+    expect(growth).toHaveLength(5);
   },
   TIMEOUT,
 );

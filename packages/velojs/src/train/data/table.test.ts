@@ -107,6 +107,7 @@ describe('checkTable', () => {
     ],
     ['too many categories', lines('a,y', many), { target: 'y' }, 'column "a" holds text with 30 different values'],
     ['a regression on text', 'a,y\n1,u\n2,v\n', { target: 'y', kind: 'regression' }, 'a regression needs numbers'],
+    ['one number only', 'a,y\n1,7\n2,7\n', { target: 'y', kind: 'regression' }, 'every row of the target "y" is 7'],
     ['one class only', 'a,y\n1,u\n2,u\n', { target: 'y' }, 'every row of the target "y" is u'],
   ])('refuses %s', (_, text, options, message) => {
     const error = errorOf(text, options);

@@ -117,13 +117,13 @@ function readTarget(
   const column = readColumn(table, index);
   const values: readonly (string | number)[] = 'numbers' in column ? Array.from(column.numbers) : column.texts;
   const classes = distinct(values);
+  if (classes.length < 2) {
+    throw invalid(table, `every row of the target "${name}" is ${classes[0]}: there is nothing to learn.`);
+  }
   const kind = asked ?? (looksLikeClasses(column, classes.length) ? 'classification' : 'regression');
   if (kind === 'regression') {
     if ('numbers' in column) return column;
     throw invalid(table, `a regression needs numbers, and the target "${name}" holds text such as "${values[0]}".`);
-  }
-  if (classes.length < 2) {
-    throw invalid(table, `every row of the target "${name}" is ${classes[0]}: there is nothing to learn.`);
   }
   if (classes.length > MOST_CLASSES) {
     throw invalid(
