@@ -117,7 +117,7 @@ function readTarget(
   const column = readColumn(table, index);
   const values: readonly (string | number)[] = 'numbers' in column ? Array.from(column.numbers) : column.texts;
   const classes = distinct(values);
-  if (classes.length < 2) {
+  if (classes.length < 2 && values.length > 1) {
     throw invalid(table, `every row of the target "${name}" is ${classes[0]}: there is nothing to learn.`);
   }
   const kind = asked ?? (looksLikeClasses(column, classes.length) ? 'classification' : 'regression');
