@@ -69,8 +69,8 @@ export interface Velo<T extends Tensor, P extends Like<P, ParameterInput<T>> = R
    * @param gradients in the structure of the parameters; `null` skips a tensor. Infinite entries are clipped.
    * @param loss measured at the current parameters, on the batch of the gradients: a number, or a tensor of one entry.
    *   The first step fixes which.
-   * @throws VeloError `LOSS_REQUIRED`, `LOSS_KIND_CHANGED`, `NON_FINITE`, `SHAPE_MISMATCH`, `GRADIENT_MISSING`,
-   *   `GRADIENT_UNKNOWN`, `DISPOSED`; nothing has changed then. On devices `NON_FINITE` comes from the next read.
+   * @throws VeloError `LOSS_REQUIRED`, `LOSS_KIND_CHANGED`, `NON_FINITE`, `SHAPE_MISMATCH`, `INVALID_ARGUMENT`,
+   *   `GRADIENT_MISSING`, `GRADIENT_UNKNOWN`, `DISPOSED`; nothing has changed then. On devices `NON_FINITE` comes from the next read.
    */
   step(gradients: Like<P, GradientInput<T>>, loss: number | T): void;
   /** Another length of training, in the middle of it. On a device, a bad step not yet reported undoes it. @throws VeloError `INVALID_ARGUMENT` */
@@ -79,7 +79,7 @@ export interface Velo<T extends Tensor, P extends Like<P, ParameterInput<T>> = R
    * Other parameter values, for instance averaged ones; momentum and everything else stay. Also the way to tell the
    * optimizer that you have written to wrapped memory: `setParameters(velo.parameters)`.
    *
-   * @throws VeloError `PARAMETER_MISSING`, `PARAMETER_UNKNOWN`, `SHAPE_MISMATCH`, `NON_FINITE`
+   * @throws VeloError `PARAMETER_MISSING`, `PARAMETER_UNKNOWN`, `SHAPE_MISMATCH`, `INVALID_ARGUMENT`, `NON_FINITE`
    */
   setParameters(parameters: Like<P, ParameterInput<T>>): Promise<void>;
   /** What the last update of each tensor did. Off the path of `step`: it waits for the device. */
@@ -101,7 +101,7 @@ export interface Velo<T extends Tensor, P extends Like<P, ParameterInput<T>> = R
 /**
  * Creates an optimizer for one training.
  *
- * @throws VeloError `INVALID_ARGUMENT`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
+ * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
  * @see arXiv 2211.09760
  * @example
  * ```ts

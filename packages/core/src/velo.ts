@@ -101,8 +101,11 @@ export function velo<T extends Tensor>(options: {
         }));
         const written = kernels.update(slots, mlp);
 
-        const place = <Item>(old: readonly Item[], items: readonly Item[]) =>
-          old.map((item, j) => items[present.indexOf(j)] ?? item);
+        const place = <Item>(old: readonly Item[], items: readonly Item[]) => {
+          const placed = [...old];
+          for (const [i, j] of present.entries()) placed[j] = items[i]!;
+          return placed;
+        };
         const scatter = (old: T, rows: T) => putRows(backend, old, rows, present);
         return {
           ...state,

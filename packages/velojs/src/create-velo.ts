@@ -28,7 +28,7 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
  * @param options.parameters initial values by name or as a list: `Float32Array`s (vectors), `{ shape, data }`, or tensors
  *   of the backend. They are copied; the trained values are `velo.parameters`.
  * @param options.totalSteps how often `step` will be called in this training; see `stepsFor`.
- * @throws VeloError `INVALID_ARGUMENT`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
+ * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
  * @see arXiv 2211.09760
  * @example
  * ```ts
