@@ -1,7 +1,7 @@
 /** Tensors in host memory, updated in place. */
 import { type Backend, type Shape, VeloError } from '@velojs/core';
+import { arrayOperations } from '@velojs/core/typed-arrays';
 import { createKernels } from './kernels/kernels.ts';
-import { binary, concat, expand, matmul, reduce, reshape, slice, unary } from './operations.ts';
 import { CpuTensor } from './tensor.ts';
 
 export interface CpuBackend extends Backend<CpuTensor> {
@@ -69,13 +69,8 @@ export function cpu(): CpuBackend {
       return state;
     },
 
-    unary,
-    binary,
-    reduce,
-    matmul,
-    reshape,
-    expand,
-    slice,
-    concat,
+    ...arrayOperations((values, shape) => new CpuTensor(values, shape)),
+    // Shares memory with `x`.
+    reshape: (x, shape) => new CpuTensor(x.values, shape),
   };
 }

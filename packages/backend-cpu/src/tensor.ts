@@ -1,7 +1,6 @@
 /** A tensor is a shape over a typed array. */
 import { type Shape, sizeOf, VeloError } from '@velojs/core';
-
-export type Values = Float32Array | Float64Array;
+import type { Values } from '@velojs/core/typed-arrays';
 
 /** Create one with `backend.tensor` (copies) or `backend.wrap` (does not). */
 export class CpuTensor {

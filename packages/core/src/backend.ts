@@ -52,6 +52,8 @@ export interface Backend<T extends Tensor = Tensor> {
   borrow?(values: Float32Array, shape: Shape): T;
   /** Host-memory backends only: the values, without a copy. */
   peek?(tensor: T): Float32Array | Float64Array;
+  /** Host-memory backends only, where they find it faster than a loop over `peek`: the index of the first NaN, or -1. */
+  firstNaN?(tensor: T): number;
   /**
    * Devices only, at the start of a step: after NaN in `gradients` or a non-finite `loss` no state is written any more.
    * The next `read` or `synchronize` calls the `undo` of that step and of all later ones, last first, whoever's they are,

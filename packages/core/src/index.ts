@@ -18,6 +18,7 @@ export {
 export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
 export { composedKernels, resolveKernels, withKernels, withoutKernels } from './resolve-kernels.ts';
 export { type ScalarReduction, scalarBinary, scalarReduce, scalarUnary } from './scalar-operations.ts';
+export { Scopes } from './scopes.ts';
 export type { ExportedState } from './state.ts';
 export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';
 export { fractionFeatures, logMagnitude, rankFeatures, tensorFeatures } from './tensor-features.ts';

@@ -89,7 +89,7 @@ export function uploadGradients<T extends Tensor>(
     const shape = shapes[j]!;
     if (backend.isTensor(value)) {
       checkShape(value.shape, shape, what);
-      if (backend.peek) checkNumbers(backend.peek(value), what);
+      checkNumbers(backend, value, backend.peek?.(value), what);
       return value;
     }
     if (!(value instanceof Float32Array)) {
@@ -104,8 +104,9 @@ export function uploadGradients<T extends Tensor>(
     const given = value instanceof Float32Array ? value : value.data;
     checkLength(given, sizeOf(shape), what);
     const values = float32(given);
-    checkNumbers(values, what);
-    return backend.borrow ? backend.borrow(values, shape) : backend.tensor(values, shape);
+    const tensor = backend.borrow ? backend.borrow(values, shape) : backend.tensor(values, shape);
+    checkNumbers(backend, tensor, values, what);
+    return tensor;
   });
 }
 
@@ -151,9 +152,14 @@ function checkFinite(data: ArrayLike<number>, what: string): void {
   }
 }
 
-/** Gradients may be infinite: they are clipped. */
-function checkNumbers(data: Float32Array | Float64Array, what: string): void {
-  const bad = data instanceof Float32Array ? firstNaN(data) : data.findIndex(Number.isNaN);
+/** Gradients may be infinite: they are clipped. `values` are those of `gradient`, where the host sees them. */
+function checkNumbers<T extends Tensor>(
+  backend: Backend<T>,
+  gradient: T,
+  values: Float32Array | Float64Array | undefined,
+  what: string,
+): void {
+  const bad = backend.firstNaN ? backend.firstNaN(gradient) : values ? firstNaN(values) : -1;
   if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
 }
 
@@ -161,8 +167,9 @@ function checkNumbers(data: Float32Array | Float64Array, what: string): void {
 const float32 = (data: ArrayLike<number>): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data);
 
-// On the path of every step, so a loop of its own for the one kind of array that it meets there.
-function firstNaN(data: Float32Array): number {
+function firstNaN(data: Float32Array | Float64Array): number {
+  // On the path of every step, so a loop of its own for the one kind of array that it meets there.
+  if (!(data instanceof Float32Array)) return data.findIndex(Number.isNaN);
   for (let i = 0; i < data.length; i++) {
     if (Number.isNaN(data[i])) return i;
   }

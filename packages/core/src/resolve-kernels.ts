@@ -45,6 +45,7 @@ export function withKernels<T extends Tensor>(backend: Backend<T>, kernels: Part
     replace: (state, next) => backend.replace(state, next),
     ...(backend.borrow && { borrow: (values: Float32Array, shape: Shape) => backend.borrow!(values, shape) }),
     ...(backend.peek && { peek: (tensor: T) => backend.peek!(tensor) }),
+    ...(backend.firstNaN && { firstNaN: (tensor: T) => backend.firstNaN!(tensor) }),
     ...(backend.check && {
       check: (gradients: readonly T[], loss: T | undefined, undo: () => Error) => backend.check!(gradients, loss, undo),
     }),

@@ -31,7 +31,25 @@ export function leavesOf<T extends Tensor>(backend: Backend<T>, tree: Tree<T>): 
 }
 
 export function tensorsOf<T extends Tensor>(backend: Backend<T>, tree: Tree<T>): T[] {
-  return [...leavesOf(backend, tree).values()].filter((node) => backend.isTensor(node));
+  const tensors: T[] = [];
+  forEachTensor(
+    (node): node is T => backend.isTensor(node),
+    tree,
+    (tensor) => tensors.push(tensor),
+  );
+  return tensors;
+}
+
+/** In the order of the tree. Runs in every step. */
+export function forEachTensor<T extends Tensor>(
+  isTensor: (value: unknown) => value is T,
+  tree: Tree<T>,
+  visit: (tensor: T) => void,
+): void {
+  if (isLeaf(tree)) return;
+  if (isTensor(tree)) visit(tree);
+  else if (Array.isArray(tree)) for (const node of tree) forEachTensor(isTensor, node, visit);
+  else for (const key in tree) forEachTensor(isTensor, (tree as Record<string, Tree<T>>)[key], visit);
 }
 
 /** Lets every tensor of the tree survive the scopes around it. */

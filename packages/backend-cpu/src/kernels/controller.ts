@@ -8,8 +8,8 @@ import {
   STATISTICS_LENGTH,
 } from '@velojs/core';
 import { LOG_EPSILON, RSQRT_FLOOR } from '@velojs/core/constants';
-import { matmul } from '../matmul.ts';
-import { CpuTensor, type Values } from '../tensor.ts';
+import { matmul, type Values } from '@velojs/core/typed-arrays';
+import { CpuTensor } from '../tensor.ts';
 import type { Scratch } from './scratch.ts';
 
 const FEATURES = 30;

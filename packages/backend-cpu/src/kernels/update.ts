@@ -1,7 +1,8 @@
 /** The update of all tensors, one after the other (SPEC sections 9 and 11). */
 import { MLP_ROW, type Slot, type SlotUpdate, STATISTICS_LENGTH } from '@velojs/core';
 import { GRADIENT_LIMIT } from '@velojs/core/constants';
-import { CpuTensor, type Values } from '../tensor.ts';
+import type { Values } from '@velojs/core/typed-arrays';
+import { CpuTensor } from '../tensor.ts';
 import { updateMatrix } from './matrix.ts';
 import type { Scratch } from './scratch.ts';
 import { writeStatistics } from './sums.ts';

@@ -4,11 +4,11 @@
  * Slow on purpose. It throws on use after dispose, on double dispose and on what was never given back (`close`), and it
  * has no fused kernels. State is rounded to float32 when it is stored, as on every backend.
  */
-import type { Backend, Shape, Tree } from '../backend.ts';
+import type { Backend, Shape } from '../backend.ts';
 import { VeloError } from '../errors.ts';
 import { sizeOf } from '../geometry.ts';
 import { scalarBinary, scalarReduce, scalarUnary } from '../scalar-operations.ts';
-import { tensorsOf } from '../tree.ts';
+import { Scopes } from '../scopes.ts';
 
 /** A handle. Its values are the backend's. */
 export class ReferenceTensor {
@@ -28,7 +28,6 @@ interface Storage {
   values: Float64Array;
   /** Memory of the caller's that state is written to. */
   readonly wrapped: Float32Array | undefined;
-  kept: boolean;
 }
 
 /**
@@ -45,8 +44,8 @@ interface Storage {
  */
 export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = {}): ReferenceBackend {
   const storages = new Map<ReferenceTensor, Storage>();
-  /** Handles made within each open scope, innermost last. */
-  const scopes: Set<ReferenceTensor>[] = [];
+  const isTensor = (value: unknown): value is ReferenceTensor => value instanceof ReferenceTensor;
+  const scopes = new Scopes<ReferenceTensor>(isTensor, (tensor) => storages.delete(tensor));
   /** Since a bad step: how to undo it, and all steps after it. */
   let undos: (() => Error)[] = [];
 
@@ -55,9 +54,8 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
       throw new VeloError('SHAPE_MISMATCH', `${values.length} values do not fill the shape [${shape}].`);
     }
     const tensor = new ReferenceTensor([...shape]);
-    storages.set(tensor, { values, wrapped, kept: false });
-    scopes.at(-1)?.add(tensor);
-    return tensor;
+    storages.set(tensor, { values, wrapped });
+    return scopes.add(tensor);
   };
   const storageOf = (tensor: ReferenceTensor): Storage => {
     const storage = storages.get(tensor);
@@ -71,10 +69,11 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
   const dispose = (tensor: ReferenceTensor) => {
     storageOf(tensor);
     storages.delete(tensor);
+    scopes.release(tensor);
   };
   const keep = (tensor: ReferenceTensor) => {
     const storage = storageOf(tensor);
-    storage.kept = true;
+    scopes.release(tensor);
     storage.values = storage.values.map(Math.fround);
     return tensor;
   };
@@ -96,7 +95,7 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
       throw new VeloError('DISPOSED', `${storages.size} tensors were never disposed of: ${shapes.join(', ')}, ...`);
     },
     wrap: (values, shape) => create(Float64Array.from(values), shape, values),
-    isTensor: (value): value is ReferenceTensor => value instanceof ReferenceTensor,
+    isTensor,
     tensor: (values, shape) => create(Float64Array.from(values), shape),
     async read(tensors) {
       const values = tensors.map((tensor) => Float32Array.from(valuesOf(tensor)));
@@ -108,27 +107,7 @@ export function reference({ memory = 'host' }: { memory?: 'host' | 'device' } = 
     },
     dispose,
     keep,
-    scope(body) {
-      const made = new Set<ReferenceTensor>();
-      scopes.push(made);
-      let survivors = new Set<unknown>();
-      try {
-        const result = body();
-        if (typeof (result as { then?: unknown } | undefined)?.then === 'function') {
-          throw new VeloError('SCOPE_ASYNC', 'The body of a scope must not be asynchronous: read before or after it.');
-        }
-        survivors = new Set(tensorsOf(backend, result as Tree<ReferenceTensor>));
-        return result;
-      } finally {
-        scopes.pop();
-        for (const tensor of made) {
-          const storage = storages.get(tensor);
-          if (!storage || storage.kept) continue;
-          if (survivors.has(tensor)) scopes.at(-1)?.add(tensor);
-          else storages.delete(tensor);
-        }
-      }
-    },
+    scope: (body) => scopes.run(body),
 
     own(tensor) {
       const { values, wrapped } = storageOf(tensor);

@@ -1,5 +1,5 @@
 /** Matrix product in double precision. */
-import type { Values } from './tensor.ts';
+import type { Values } from './operations.ts';
 
 /**
  * `c += a b` for row-major a `[n, k]`, b `[k, m]`, c `[n, m]`.

@@ -1,5 +1,7 @@
 /** Broadcasting: walks tensors of one shape, each with its own steps through memory. */
-import { type Shape, sizeOf, VeloError } from '@velojs/core';
+import type { Shape } from '../backend.ts';
+import { VeloError } from '../errors.ts';
+import { sizeOf } from '../geometry.ts';
 
 /** The shape that both broadcast to (NumPy's rule). @throws VeloError `SHAPE_MISMATCH` */
 export function broadcastShape(a: Shape, b: Shape): number[] {
