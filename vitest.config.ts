@@ -6,6 +6,7 @@ import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type
 const conditions = ['@velojs/source'];
 const report = process.env.VELOJS_TEST_REPORT;
 const inBrowser = 'packages/*/src/**/*.browser.test.ts';
+const withRelaxedSimd = 'packages/*/src/**/relaxed-simd.test.ts';
 const testTimeout = 60_000;
 
 const node: TestProjectInlineConfiguration = {
@@ -16,7 +17,19 @@ const node: TestProjectInlineConfiguration = {
     testTimeout,
     environment: 'node',
     include: ['packages/*/src/**/*.test.ts', 'benchmarks/**/*.test.ts', 'examples/**/*.test.ts', 'tools/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, inBrowser],
+    exclude: [...configDefaults.exclude, inBrowser, withRelaxedSimd],
+  },
+};
+
+const nodeWithRelaxedSimd: TestProjectInlineConfiguration = {
+  ...node,
+  test: {
+    ...node.test,
+    name: 'node-relaxed-simd',
+    include: [withRelaxedSimd],
+    exclude: configDefaults.exclude,
+    // Later versions have it without being asked.
+    execArgv: process.version.startsWith('v20.') ? ['--experimental-wasm-relaxed-simd'] : [],
   },
 };
 
@@ -58,7 +71,7 @@ if (!withChromium) {
 const config: ViteUserConfig = defineConfig({
   test: {
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
-    projects: withChromium ? [node, chromium] : [node],
+    projects: [node, nodeWithRelaxedSimd, ...(withChromium ? [chromium] : [])],
   },
 });
 

@@ -26,6 +26,10 @@ export type VeloErrorCode =
   | 'STATE_INVALID'
   /** The backend cannot run here. */
   | 'BACKEND_UNAVAILABLE'
+  /** There is no memory left for another tensor. */
+  | 'OUT_OF_MEMORY'
+  /** A thread that takes part in the work has ended, or does not answer. */
+  | 'WORKER_LOST'
   /** A tensor or an optimizer was used after it was disposed of, or disposed of twice. */
   | 'DISPOSED'
   /** The body of a scope returned a promise. */

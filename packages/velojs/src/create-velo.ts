@@ -1,5 +1,4 @@
 /** The front door: core's `createVelo` with a backend and a theta chosen for you. */
-import { type CpuTensor, cpu } from '@velojs/backend-cpu';
 import {
   type Backend,
   type VeloOptions as CoreOptions,
@@ -11,11 +10,15 @@ import {
   type Velo,
 } from '@velojs/core';
 import { starterTheta } from '@velojs/weights';
+import { type BackendName, chooseBackend, type ReadableTensor } from './choose-backend.ts';
 
 export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<T>>>
   extends Omit<CoreOptions<T, P>, 'backend' | 'theta'> {
-  /** Where the optimizer runs; default `cpu()`, on which a parameter's values are `velo.parameters[name].data`. */
-  readonly backend?: Backend<T>;
+  /**
+   * Where the optimizer runs: a backend, or the name of one. Default: `wasm`, or `cpu` where there is no WebAssembly
+   * SIMD. On both a parameter's values are `velo.parameters[name].data`: ask again after every step.
+   */
+  readonly backend?: Backend<T> | BackendName;
   /** The weights of the optimizer; default `starterTheta()`, which is written by hand. */
   readonly theta?: Theta;
 }
@@ -28,7 +31,8 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
  * @param options.parameters initial values by name or as a list: `Float32Array`s (vectors), `{ shape, data }`, or tensors
  *   of the backend. They are copied; the trained values are `velo.parameters`.
  * @param options.totalSteps how often `step` will be called in this training; see `stepsFor`.
- * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
+ * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`,
+ *   `BACKEND_UNAVAILABLE`, `OUT_OF_MEMORY`
  * @see arXiv 2211.09760
  * @example
  * ```ts
@@ -39,10 +43,12 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
  * }
  * ```
  */
-export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor = CpuTensor>(
+export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor = ReadableTensor>(
   options: VeloOptions<T, P>,
 ): Promise<Velo<T, P>> {
-  // Without a backend T is CpuTensor.
-  const { backend = cpu() as Backend<Tensor> as Backend<T>, theta = starterTheta() } = options;
+  const { backend: given, theta = starterTheta() } = options;
+  const isNamed = given === undefined || typeof given === 'string';
+  // Where none is given, T is the type of those chosen from.
+  const backend = isNamed ? ((await chooseBackend(given)) as unknown as Backend<T>) : given;
   return createCoreVelo({ ...options, backend, theta });
 }

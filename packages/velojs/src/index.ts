@@ -1,4 +1,5 @@
 export { type CpuBackend, type CpuTensor, cpu } from '@velojs/backend-cpu';
+export { type WasmBackend, type WasmOptions, type WasmTensor, wasm } from '@velojs/backend-wasm';
 export {
   type Backend,
   createTheta,
@@ -16,4 +17,5 @@ export {
   type VeloErrorCode,
 } from '@velojs/core';
 export { decodeState, decodeTheta, encodeState, encodeTheta, starterTheta } from '@velojs/weights';
+export type { BackendName, ReadableTensor } from './choose-backend.ts';
 export { createVelo, type VeloOptions } from './create-velo.ts';

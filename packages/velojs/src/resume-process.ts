@@ -1,10 +1,10 @@
 /** The processes that `resume.test.ts` starts. One restores a training, goes on and saves it; one measures memory. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import process, { argv } from 'node:process';
-import { type CpuTensor, createVelo, decodeState, encodeState } from './index.ts';
+import { createVelo, decodeState, encodeState, type ReadableTensor } from './index.ts';
 
 interface Training {
-  readonly parameters: { readonly w: CpuTensor; readonly b: CpuTensor };
+  readonly parameters: { readonly w: ReadableTensor; readonly b: ReadableTensor };
   readonly stepsTaken: number;
   step(gradients: { w: Float32Array; b: Float32Array }, loss: number): void;
 }
@@ -13,7 +13,7 @@ interface Training {
 function train(velo: Training, steps: number): void {
   for (let i = 0; i < steps; i++) {
     const t = velo.stepsTaken;
-    const gradient = ({ data }: CpuTensor) => data.map((x, j) => x - Math.sin(t * 0.1 + j));
+    const gradient = ({ data }: ReadableTensor) => data.map((x, j) => x - Math.sin(t * 0.1 + j));
     const { w, b } = velo.parameters;
     velo.step({ w: gradient(w), b: gradient(b) }, 1 / (1 + t) + 0.1);
   }

@@ -1,0 +1,2 @@
+import './conformance.test.ts';
+import './relaxed-simd.test.ts';

@@ -1,0 +1,145 @@
+/** The fused kernels: writes down in WebAssembly memory what there is to do, and has it done. */
+import {
+  type ControllerInputs,
+  type ControllerOutputs,
+  type DeviceTheta,
+  type Geometry,
+  type Kernels,
+  MLP_ROW,
+  type Slot,
+  STATISTICS_LENGTH,
+} from '@velojs/core';
+import type { Store } from './store.ts';
+import type { Block, WasmTensor } from './tensor.ts';
+
+/** Words of a record; what they mean is written at `JOB` in `assembly/update.ts` and at `CALL` in `assembly/controller.ts`. */
+const RECORD = 16;
+const SCRATCH_WORD = 15;
+/** Entries, or weights of the LSTM met by all tensors, below which waking helpers costs more than they do. */
+const WORTH_SHARING = 32_768;
+
+export function createKernels(store: Store): Kernels<WasmTensor> {
+  const packed = new WeakMap<object, Block>();
+  return {
+    controller: (inputs, theta) => controller(store, packedTheta(store, packed, theta), inputs, theta.hiddenSize),
+    update: (slots, mlp) => update(store, slots, mlp),
+  };
+}
+
+/** Theta in the order in which products read it; packed once, and freed with the tensors it was made of. */
+function packedTheta(store: Store, packed: WeakMap<object, Block>, theta: DeviceTheta<WasmTensor>): Block {
+  const { featureGates, gateBias, heads, headsBias } = theta.folded;
+  const source = store.resident(heads);
+  let block = packed.get(source);
+  if (!block) {
+    const { kernels } = store;
+    const H = theta.hiddenSize;
+    block = store.attach(source, kernels.packedThetaBytes(H) >>> 0);
+    const { inputWeight, recurrentWeight, poolWeight, poolBias } = theta;
+    const sources = [featureGates, inputWeight, recurrentWeight, gateBias, poolWeight, poolBias, heads, headsBias];
+    kernels.packTheta(H, ...sources.map((tensor) => store.resident(tensor).address), block.address);
+    packed.set(source, block);
+  }
+  return block;
+}
+
+function controller(
+  store: Store,
+  theta: Block,
+  { statistics, ranks, common, hidden, cell }: ControllerInputs<WasmTensor>,
+  H: number,
+): ControllerOutputs<WasmTensor> {
+  const { kernels, commands } = store;
+  const n = hidden.shape[0]!;
+  const inputs = [statistics, ranks, common, hidden, cell].map((tensor) => store.resident(tensor));
+  const outputs = {
+    mlp: store.create([n, MLP_ROW]),
+    hidden: store.create([n, H]),
+    cell: store.create([n, H]),
+  };
+  const written = Object.values(outputs).map((tensor) => store.resident(tensor));
+  const scratch = store.scratch('controller', kernels.controllerScratchBytes(n, H) >>> 0);
+  const record = store.record(RECORD);
+  const words = store.words(record, RECORD);
+  words.set([n, H, ...[...inputs, ...written, theta].map(({ address }) => address), scratch]);
+  store.using([...inputs, ...written, theta], () => {
+    if (commands.threads > 1 && n * H * H >= WORTH_SHARING) {
+      commands.run('leadController', store.control, record, store.counters(0));
+    } else commands.run('controller', record);
+  });
+  store.discard(record);
+  return outputs;
+}
+
+function update(
+  store: Store,
+  slots: readonly Slot<WasmTensor>[],
+  mlp: WasmTensor,
+): { slots: readonly Slot<WasmTensor>[]; statistics: WasmTensor } {
+  const { kernels, commands } = store;
+  const n = slots.length;
+  const networks = store.resident(mlp);
+  const statistics = store.create([n, STATISTICS_LENGTH]);
+  const results = store.resident(statistics);
+  const used = [networks, results];
+  const resident = (tensor: WasmTensor) => {
+    const block = store.resident(tensor);
+    used.push(block);
+    return block.address;
+  };
+  // Everything gets its place first: making room moves what `words` looks at.
+  const jobs = slots.map(({ geometry, parameter, accumulators: { moments, rows, columns }, gradient }, j) => [
+    ...viewOf(geometry),
+    resident(parameter),
+    resident(gradient),
+    resident(moments),
+    resident(rows),
+    columns ? resident(columns) : 0,
+    networks.address + 4 * MLP_ROW * j,
+    results.address + 4 * STATISTICS_LENGTH * j,
+  ]);
+  const table = store.record(RECORD * n);
+  let words = store.words(table, RECORD * n);
+  for (const [j, job] of jobs.entries()) words.set(job, RECORD * j);
+
+  const tile = kernels.TILE_BYTES.value as number;
+  let entries = 0;
+  /** Scratch of the largest job that one thread does alone, and of the largest that all share. */
+  let own = 0;
+  let shared = 0;
+  const share = commands.threads > 1;
+  const isShared = slots.map(({ geometry }, j) => {
+    const job = table + 4 * RECORD * j;
+    const bytes = kernels.jobScratchBytes(job) >>> 0;
+    const split = share && kernels.chunkCount(job) > 1;
+    entries += geometry.size;
+    if (split) shared = Math.max(shared, bytes);
+    else own = Math.max(own, bytes);
+    return split;
+  });
+  const arenaBytes = Math.ceil((tile + own) / 64) * 64;
+  const arenas = store.scratch('update', arenaBytes * commands.threads + shared);
+  const sharedScratch = arenas + arenaBytes * commands.threads;
+  const counters = share ? store.counters(n) : 0;
+  words = store.words(table, RECORD * n);
+  for (const [j, split] of isShared.entries()) {
+    words[RECORD * j + SCRATCH_WORD] = split ? sharedScratch : arenas + tile;
+  }
+  store.using(used, () => {
+    if (share && entries >= WORTH_SHARING) {
+      commands.run('leadUpdate', store.control, table, n, counters, arenas, arenaBytes);
+    } else commands.run('update', table, n, arenas);
+  });
+  store.discard(table);
+  return { slots, statistics };
+}
+
+/** The first eight words of a job. */
+function viewOf({ factored, size }: Geometry): number[] {
+  if (!factored) return [0, size, 1, 1, 1, size, 1, 0];
+  const { view, d1 } = factored;
+  const [outer, first, middle, second, inner] = view;
+  // The kernel wants long runs: a second axis of length 1 changes places with the first.
+  if (second === 1) return [1, size, outer, 1, 1, first, middle * inner, d1 === 1 ? 3 : 1];
+  return [1, size, ...view, d1];
+}
