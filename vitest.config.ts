@@ -1,30 +1,67 @@
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { existsSync } from 'node:fs';
+import { playwright } from '@vitest/browser-playwright';
+import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
 
 // Packages import each other from source, so tests need no build.
 const conditions = ['@velojs/source'];
 const report = process.env.VELOJS_TEST_REPORT;
+const inBrowser = 'packages/*/src/**/*.browser.test.ts';
+const testTimeout = 60_000;
 
-const config: ViteUserConfig = defineConfig({
+const node: TestProjectInlineConfiguration = {
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    testTimeout: 60_000,
+    name: 'node',
+    testTimeout,
+    environment: 'node',
+    include: ['packages/*/src/**/*.test.ts', 'benchmarks/**/*.test.ts', 'examples/**/*.test.ts', 'tools/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, inBrowser],
+  },
+};
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+
+const chromium: TestProjectInlineConfiguration = {
+  resolve: { conditions },
+  // For the set-up, which runs in Node.
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  // Only isolated pages have SharedArrayBuffer.
+  server: {
+    headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  },
+  // Pages have no environment; what CI requires is required there too.
+  define: process.env.CI ? { 'process.env.CI': '"true"' } : {},
+  test: {
+    name: 'chromium',
+    testTimeout,
+    include: [inBrowser],
+    globalSetup: ['packages/weights/src/testing-browser-setup.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({
+        // Playwright starts it without a sandbox, so it starts in containers and as root.
+        launchOptions: { executablePath, args: ['--enable-unsafe-webgpu'] },
+      }),
+      instances: [{ browser: 'chromium' }],
+    },
+  },
+};
+
+// In CI the project is required: without Chromium it fails to start.
+const withChromium = existsSync(executablePath) || Boolean(process.env.CI);
+if (!withChromium) {
+  console.warn(
+    `No tests in Chromium: there is no ${executablePath}. Install it (apt-get install chromium), or set CHROMIUM_PATH.`,
+  );
+}
+
+const config: ViteUserConfig = defineConfig({
+  test: {
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: 'node',
-          environment: 'node',
-          include: [
-            'packages/*/src/**/*.test.ts',
-            'benchmarks/**/*.test.ts',
-            'examples/**/*.test.ts',
-            'tools/**/*.test.ts',
-          ],
-        },
-      },
-    ],
+    projects: withChromium ? [node, chromium] : [node],
   },
 });
 

@@ -16,7 +16,10 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
   extends Omit<CoreOptions<T, P>, 'backend' | 'theta'> {
   /** Where the optimizer runs; default `cpu()`, on which a parameter's values are `velo.parameters[name].data`. */
   readonly backend?: Backend<T>;
-  /** The weights of the optimizer; default `starterTheta()`, which is written by hand. */
+  /**
+   * The weights of the optimizer, such as `await loadTheta('velo')`; default `starterTheta()`, which is written by hand and
+   * not trained.
+   */
   readonly theta?: Theta;
 }
 
