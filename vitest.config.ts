@@ -37,6 +37,8 @@ const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
 const chromium: TestProjectInlineConfiguration = {
   resolve: { conditions },
+  // For the set-up, which runs in Node.
+  ssr: { resolve: { conditions, externalConditions: conditions } },
   // Only isolated pages have SharedArrayBuffer.
   server: {
     headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
@@ -47,6 +49,7 @@ const chromium: TestProjectInlineConfiguration = {
     name: 'chromium',
     testTimeout,
     include: [inBrowser],
+    globalSetup: ['packages/weights/src/testing-browser-setup.ts'],
     browser: {
       enabled: true,
       headless: true,

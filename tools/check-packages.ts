@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { build, type Rolldown } from 'vite';
 import { packageFolders, readManifest, root } from './workspace.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'velojs-packages-'));
@@ -22,6 +23,32 @@ const complaintsOf = (cwd: string, ...command: string[]): string[] => {
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd, encoding: 'utf8' });
   return status === 0 ? [] : [`${stdout}${stderr}`];
 };
+/** Bundled for browsers, a package must not reach for Node, nor start with the library that only flax files need. */
+async function bundleComplaints(name: string): Promise<string[]> {
+  const entry = join(work, 'bundle.js');
+  writeFileSync(entry, `export * from '${name}';\n`);
+  const result = await build({
+    root: work,
+    configFile: false,
+    logLevel: 'error',
+    build: { write: false, minify: false, lib: { entry, formats: ['es'], fileName: 'bundle' } },
+  });
+  const chunks = (result as Rolldown.RolldownOutput[])
+    .flatMap(({ output }) => output)
+    .filter((part) => part.type === 'chunk');
+  const complaints = chunks.flatMap(({ fileName, code }) =>
+    /['"]node:|env-paths/.test(code) ? [`${fileName} asks for Node`] : [],
+  );
+  const atStart = new Set(chunks.filter(({ isEntry }) => isEntry));
+  for (const { imports } of atStart) {
+    for (const chunk of chunks) if (imports.includes(chunk.fileName)) atStart.add(chunk);
+  }
+  for (const { fileName, moduleIds } of atStart) {
+    if (moduleIds.some((id) => id.includes('@msgpack')))
+      complaints.push(`${fileName}, which is needed at the start, has @msgpack/msgpack`);
+  }
+  return complaints;
+}
 const program = (path: string): string => join(root, 'node_modules', path);
 
 const packages = packageFolders.map((folder) => ({ folder, manifest: readManifest(folder) }));
@@ -84,6 +111,7 @@ for (const [module, moduleResolution] of [
     complaintsOf(work, program('typescript/bin/tsc'), '--project', work),
   );
 }
+report('a bundle for browsers', await bundleComplaints('velojs'));
 report('velojs --help', complaintsOf(work, 'node_modules/velojs/bin/velojs.js', '--help'));
 
 rmSync(work, { recursive: true });

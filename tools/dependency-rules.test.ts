@@ -23,7 +23,7 @@ const rootDevelopment = Object.keys(readManifest('.').devDependencies ?? {});
 /** The violations in one file; `file` is relative to the package's folder. */
 function violations(folder: string, manifest: Manifest, file: string, source: string): string[] {
   const { name } = manifest;
-  const isTest = file.endsWith('.test.ts');
+  const isTest = /\.test\.ts$|\/testing-[^/]*$/.test(file);
   const allowed = inside[name] ?? (isBackend(name) ? ['@velojs/core'] : undefined);
   const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 
@@ -32,6 +32,8 @@ function violations(folder: string, manifest: Manifest, file: string, source: st
       const target = relative(join(root, folder), resolve(join(root, folder, file), '..', specifier));
       return target.startsWith('..') ? 'leaves its package' : undefined;
     }
+    if (specifier.startsWith('#'))
+      return Object.hasOwn(manifest.imports ?? {}, specifier) ? undefined : 'not declared in package.json';
     if (isBuiltin(specifier)) return name === '@velojs/core' && !isTest ? 'core runs without Node' : undefined;
     const imported = specifier
       .split('/')
@@ -39,7 +41,8 @@ function violations(folder: string, manifest: Manifest, file: string, source: st
       .join('/');
     if (imported === name) return undefined;
     if (isBackend(name) && isBackend(imported)) return 'a backend imports another';
-    if (isTest) return isOurs(imported) || rootDevelopment.includes(imported) ? undefined : 'not declared at the root';
+    if (isTest && [...rootDevelopment, ...declared].includes(imported)) return undefined;
+    if (isTest) return isOurs(imported) ? undefined : 'not declared here or at the root';
     if (isOurs(imported) && allowed && !allowed.includes(imported)) return `${name} may not import it`;
     return declared.includes(imported) ? undefined : 'not declared in package.json';
   };
@@ -66,6 +69,7 @@ describe('dependency rules', () => {
   const manifest = (name: string): Manifest => ({
     name,
     exports: {},
+    imports: { '#somewhere': './src/somewhere.ts' },
     dependencies: { '@velojs/core': '*', '@velojs/backend-cpu': '*', '@velojs/weights': '*' },
   });
   it.each([
@@ -76,6 +80,7 @@ describe('dependency rules', () => {
     ['@velojs/backend-wasm', "const { cpu } = await import('@velojs/backend-cpu');"],
     ['@velojs/conformance', "export { cpu } from '@velojs/backend-cpu';"],
     ['velojs', "import left from 'left-pad';"],
+    ['@velojs/weights', "await import('#nowhere');"],
   ])('a violation in %s is found: %s', (name, source) => {
     expect(violations('packages/planted', manifest(name), 'src/index.ts', source)).toHaveLength(1);
   });
@@ -84,6 +89,7 @@ describe('dependency rules', () => {
     ['@velojs/core', 'src/index.ts', "/** import { cpu } from '@velojs/backend-cpu'; */"],
     ['@velojs/core', 'src/index.test.ts', "import { readFileSync } from 'node:fs';"],
     ['@velojs/backend-wasm', 'src/index.ts', "import { reference } from '@velojs/core/reference';"],
+    ['@velojs/weights', 'src/index.ts', "await import('#somewhere');"],
     ['velojs', 'src/index.ts', "import { cpu } from '@velojs/backend-cpu';"],
   ])('what is allowed in %s passes: %s: %s', (name, file, source) => {
     expect(violations('packages/planted', manifest(name), file, source)).toEqual([]);

@@ -8,6 +8,7 @@ export interface Manifest {
   name: string;
   private?: boolean;
   exports: Record<string, unknown>;
+  imports?: Record<string, unknown>;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;

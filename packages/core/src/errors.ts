@@ -22,6 +22,12 @@ export type VeloErrorCode =
   | 'INVALID_ARGUMENT'
   /** Theta has missing, extra, misshapen or non-finite leaves, or its file is damaged. */
   | 'WEIGHTS_INVALID'
+  /** Weights are not the bytes that they should be: another hash, or none is known to check them with. */
+  | 'WEIGHTS_UNVERIFIED'
+  /** Weights could not be downloaded from any of their addresses; the message has the reason of each. */
+  | 'DOWNLOAD_FAILED'
+  /** Weights are not in the cache, and the network was ruled out. */
+  | 'OFFLINE'
   /** An exported state does not fit this optimizer, or its file is damaged. */
   | 'STATE_INVALID'
   /** The backend cannot run here. */

@@ -23,6 +23,7 @@ export type { ExportedState } from './state.ts';
 export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';
 export { fractionFeatures, logMagnitude, rankFeatures, tensorFeatures } from './tensor-features.ts';
 export {
+  adoptTheta,
   createTheta,
   type DeadLeaf,
   type DeviceTheta,

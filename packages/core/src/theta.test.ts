@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createTheta, type HostTensor, MLP_LAYOUT, thetaShapes, uploadTheta } from './index.ts';
+import { adoptTheta, createTheta, type HostTensor, MLP_LAYOUT, thetaShapes, uploadTheta } from './index.ts';
 import { reference } from './reference/index.ts';
 import { randomTheta } from './testing.ts';
 
@@ -27,6 +27,29 @@ describe('createTheta', () => {
   it.each(Object.keys(leaves()).filter((name) => !name.startsWith('dead')))('refuses a theta without %s', (name) => {
     const { [name]: _, ...rest } = leaves();
     expect(() => createTheta(rest)).toThrow(invalid);
+  });
+
+  it('refuses a value that is not finite wherever it is, and sums beyond float32', () => {
+    const length = 20;
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (let i = 0; i < length; i++) {
+        const data = new Float32Array(length);
+        data[i] = value;
+        data[(i + 4) % length] = -value;
+        expect(() => createTheta({ ...leaves(), lstmBias: { shape: [length], data } })).toThrow(/not finite/);
+      }
+    }
+    const largest = new Float32Array(length).fill(3.4e38);
+    expect(createTheta({ ...leaves(), lstmBias: { shape: [length], data: largest } }).leaves.lstmBias).toEqual(largest);
+  });
+
+  it('copies, where adoptTheta keeps the arrays', () => {
+    const given = leaves() as Record<string, { shape: number[]; data: Float32Array }>;
+    expect(adoptTheta(given)).toEqual(createTheta(given));
+    expect(adoptTheta(given).leaves.keepBias).toBe(given.keepBias!.data);
+    expect(createTheta(given).leaves.keepBias).not.toBe(given.keepBias!.data);
+    given.keepBias!.data[3] = Number.NaN;
+    expect(() => adoptTheta(given)).toThrow(invalid);
   });
 
   it('refuses an extra leaf, another shape, another length, values that are not finite', () => {

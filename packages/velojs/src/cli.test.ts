@@ -1,21 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finish, seen, start, velojs } from './testing-cli.ts';
 
-const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
 const QUICK = ['--steps', '3', '--batch-size', '4', '--hidden', '4'];
 const TIMEOUT = 60_000;
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 let folder: string;
 beforeAll(() => {
@@ -28,37 +21,6 @@ const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(path, content);
   return path;
 };
-
-/** The command from source, with pipes in place of a terminal. */
-const start = (args: readonly string[]): ChildProcess =>
-  spawn(process.execPath, ['--conditions=@velojs/source', '--import', 'tsx', CLI, ...args], {
-    env: { ...process.env, FORCE_COLOR: '', CI: '1' },
-  });
-
-const finish = (child: ChildProcess): Promise<Result> =>
-  new Promise((done, fail) => {
-    let [stdout, stderr] = ['', ''];
-    child.stdout!.on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr!.on('data', (text) => {
-      stderr += text;
-    });
-    child.on('error', fail);
-    child.on('close', (code) => done({ code, stdout, stderr }));
-  });
-
-/** Resolves when the output so far contains `text`. */
-const seen = (stream: Readable, text: string): Promise<void> =>
-  new Promise((found) => {
-    let output = '';
-    stream.on('data', (chunk) => {
-      output += chunk;
-      if (output.includes(text)) found();
-    });
-  });
-
-const velojs = (...args: string[]): Promise<Result> => finish(start(args));
 
 describe('velojs train', { timeout: TIMEOUT }, () => {
   it('prints plain lines, plots and tables where there is no terminal', async () => {

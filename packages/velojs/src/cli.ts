@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import { VeloError } from '@velojs/core';
 import { Command, CommanderError } from 'commander';
 import { addTrainCommand } from './train/command.ts';
+import { addConvertCommand } from './weights/convert.ts';
+import { addFetchCommand } from './weights/fetch.ts';
+import { addInspectCommand } from './weights/inspect.ts';
+import { addListCommand } from './weights/list.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -14,11 +18,25 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const HELP = `
+Start here:
+  velojs train               see VeLO train small networks beside Adam
+  velojs fetch velo          get the weights that VeLO's authors released
+
+\`velojs <command> --help\` has examples. Results go to stdout, progress and errors to stderr.
+Exit codes: 0 done, 1 a defect of velojs, 2 wrong usage or unusable data, 130 stopped by Ctrl-C.
+`;
+
 const program = new Command('velojs')
   .description('VeLO, the learned optimizer without a learning rate')
   .version(version)
+  .addHelpText('after', HELP)
   .exitOverride();
 addTrainCommand(program, version);
+addListCommand(program);
+addFetchCommand(program);
+addInspectCommand(program);
+addConvertCommand(program);
 
 try {
   await program.parseAsync();

@@ -19,7 +19,10 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
    * SIMD. On both a parameter's values are `velo.parameters[name].data`: ask again after every step.
    */
   readonly backend?: Backend<T> | BackendName;
-  /** The weights of the optimizer; default `starterTheta()`, which is written by hand. */
+  /**
+   * The weights of the optimizer, such as `await loadTheta('velo')`; default `starterTheta()`, which is written by hand and
+   * not trained.
+   */
   readonly theta?: Theta;
 }
 

@@ -16,6 +16,21 @@ export {
   VeloError,
   type VeloErrorCode,
 } from '@velojs/core';
-export { decodeState, decodeTheta, encodeState, encodeTheta, starterTheta } from '@velojs/weights';
+export {
+  type DownloadProgress,
+  decodeState,
+  decodeTheta,
+  encodeState,
+  encodeTheta,
+  type LoadOptions,
+  listWeights,
+  loadTheta,
+  readTheta,
+  starterTheta,
+  type ThetaFormat,
+  type ThetaSource,
+  type WeightsEntry,
+  writeTheta,
+} from '@velojs/weights';
 export type { BackendName, ReadableTensor } from './choose-backend.ts';
 export { createVelo, type VeloOptions } from './create-velo.ts';

@@ -33,6 +33,11 @@ const PATHS: readonly (readonly [path: string, leaf: ThetaLeaf | DeadLeaf])[] = 
   ['rnn_params.step_size.w', 'stepWeight'],
 ];
 
+interface Float32Tensor {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
 const DEAD_LAYER = 'rnn_params.linear.';
 
 /** Checkpoints hold the bank's first layer in 14 pieces, one for each group of inputs. */
@@ -48,15 +53,22 @@ const UNITS = 4;
  * @see SPEC section 3
  */
 export function thetaFromCheckpoint(leaves: Readonly<Record<string, HostTensor>>): Theta {
+  return createTheta(tensorsFromCheckpoint(leaves));
+}
+
+/** The leaves of `thetaFromCheckpoint`, not yet checked and not copied, but for the bank's first layer. */
+export function tensorsFromCheckpoint<T extends HostTensor>(
+  leaves: Readonly<Record<string, T>>,
+): Record<string, T | Float32Tensor> {
   const paths = new Set([...PATHS.map(([path]) => path), ...GROUP_WIDTHS.map((_, i) => piecePath(i))]);
   const unknown = Object.keys(leaves).find((path) => !paths.has(path));
   if (unknown !== undefined) throw invalid(`has an unknown leaf "${unknown}"`);
   const hasDead = Object.keys(leaves).some((path) => path.startsWith(DEAD_LAYER));
-  const tensors: Record<string, HostTensor> = { bankWeight0: joinPieces(leaves) };
+  const tensors: Record<string, T | Float32Tensor> = { bankWeight0: joinPieces(leaves) };
   for (const [path, leaf] of PATHS) {
     if (hasDead || !path.startsWith(DEAD_LAYER)) tensors[leaf] = leafOf(leaves, path);
   }
-  return createTheta(tensors);
+  return tensors;
 }
 
 /**
@@ -64,7 +76,7 @@ export function thetaFromCheckpoint(leaves: Readonly<Record<string, HostTensor>>
  *
  * @see SPEC section 13
  */
-export function checkpointFromTheta(theta: Theta): Record<string, { shape: readonly number[]; data: Float32Array }> {
+export function checkpointFromTheta(theta: Theta): Record<string, Float32Tensor> {
   const { hiddenSize: H, bankSize: K } = theta;
   const shapes = thetaShapes(H, K);
   const values: Partial<Record<ThetaLeaf | DeadLeaf, Float32Array>> = { ...theta.leaves, ...theta.dead };
@@ -75,8 +87,17 @@ export function checkpointFromTheta(theta: Theta): Record<string, { shape: reado
   return Object.fromEntries([...leaves, ...splitPieces(theta.leaves.bankWeight0, K)]);
 }
 
+/** Path and shape of every leaf of a checkpoint of these sizes. */
+export function checkpointShapes(hiddenSize: number, bankSize: number): Record<string, readonly number[]> {
+  const shapes = thetaShapes(hiddenSize, bankSize);
+  return Object.fromEntries([
+    ...PATHS.map(([path, leaf]) => [path, shapes[leaf]]),
+    ...GROUP_WIDTHS.map((width, i) => [piecePath(i), [bankSize, width, UNITS]]),
+  ]);
+}
+
 /** Joins `w0__0 ... w0__13`, in the order of their *numbers*, along the second axis: (K, 30, 4). */
-function joinPieces(leaves: Readonly<Record<string, HostTensor>>): HostTensor {
+function joinPieces(leaves: Readonly<Record<string, HostTensor>>): Float32Tensor {
   const pieces = GROUP_WIDTHS.map((width, i) => ({ width, ...leafOf(leaves, piecePath(i)) }));
   const K = pieces[0]!.shape[0] ?? 0;
   for (const [i, { width, shape, data }] of pieces.entries()) {
@@ -88,8 +109,10 @@ function joinPieces(leaves: Readonly<Record<string, HostTensor>>): HostTensor {
   const joined = new Float32Array(K * INPUTS * UNITS);
   let row = 0;
   for (const { width, data } of pieces) {
+    const values = data instanceof Float32Array ? data : Float32Array.from(data);
     for (let k = 0; k < K; k++) {
-      for (let j = 0; j < width * UNITS; j++) joined[(k * INPUTS + row) * UNITS + j] = data[k * width * UNITS + j]!;
+      const begin = k * width * UNITS;
+      joined.set(values.subarray(begin, begin + width * UNITS), (k * INPUTS + row) * UNITS);
     }
     row += width;
   }
@@ -109,7 +132,7 @@ function splitPieces(joined: Float32Array, K: number) {
   });
 }
 
-function leafOf(leaves: Readonly<Record<string, HostTensor>>, path: string): HostTensor {
+function leafOf<T>(leaves: Readonly<Record<string, T>>, path: string): T {
   const leaf = leaves[path];
   if (!leaf) throw invalid(`lacks the leaf "${path}"`);
   return leaf;

@@ -1,7 +1,13 @@
 import { VeloError } from '@velojs/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readSafetensors, type Safetensors, type SafetensorsTensor, writeSafetensors } from './safetensors.ts';
+import {
+  parseSafetensors,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from './safetensors.ts';
 
 const file = (tensors: Record<string, SafetensorsTensor>, metadata: Record<string, string> = {}): Safetensors => ({
   tensors: new Map(Object.entries(tensors)),
@@ -127,6 +133,11 @@ describe('a malformed file is refused with WEIGHTS_INVALID', () => {
     ['metadata that are not text', bytesOf('{"__metadata__":{"x":1}}', 0), /metadata "x"/],
     ['a tensor twice', bytesOf(`{"a":${entry([1], 0, 4)},"a":${entry([1], 0, 4)}}`, 4), /"a" twice/],
     ['a tensor twice, spelled differently', bytesOf(`{"a":${entry([1], 0, 4)},"\\u0061" :1}`, 4), /"a" twice/],
+    ['a header that is nested too deep', bytesOf(`{"a":${'['.repeat(1_000_000)}`, 0), /nested too deep/],
+    ['a shape of shapes', bytesOf('{"a":{"shape":[[]]}}', 0), /nested too deep/],
+    ['a header of a million values', bytesOf(`{"a":[${'0,'.repeat(1_000_001)}0]}`, 0), /too many values/],
+    ['a header that ends in a text', bytesOf('{"a', 0), /not JSON/],
+    ['a header that ends in an escape', bytesOf('{"\\\\', 0), /not JSON/],
     [
       'a type twice',
       bytesOf('{"a":{"dtype":"F16","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
@@ -180,6 +191,42 @@ describe('a malformed file is refused with WEIGHTS_INVALID', () => {
         }
       }),
       { seed: 1, numRuns: 2_000 },
+    );
+  });
+});
+
+describe('parseSafetensors', () => {
+  it('tells what a file has, of any type, in place', () => {
+    const bytes = bytesOf(`{"a":${entry([2], 0, 4, 'BF16')},"b":${entry([3], 4, 6, 'F4')}}`, 6);
+    const { arrays } = parseSafetensors(bytes);
+    expect(
+      [...arrays].map(
+        ([
+          name,
+          {
+            shape,
+            type,
+            bytes: { length },
+          },
+        ]) => [name, shape, type, length],
+      ),
+    ).toEqual([
+      ['a', [2], 'BF16', 4],
+      ['b', [3], 'F4', 2],
+    ]);
+    expect(arrays.get('a')!.bytes.buffer).toBe(bytes.buffer);
+  });
+
+  it('checks the sizes of the types that it knows', () => {
+    expect(() => parseSafetensors(bytesOf(`{"a":${entry([2], 0, 5, 'BF16')}}`, 5))).toThrow(
+      expect.objectContaining({ code: 'WEIGHTS_INVALID', message: expect.stringMatching(/asks for 4/) }),
+    );
+  });
+
+  it('says it briefly where a name is long', () => {
+    const name = 'x'.repeat(1_000_000);
+    expect(() => parseSafetensors(bytesOf(`{"${name}":1}`, 0))).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^.{500,600}$/) }),
     );
   });
 });

@@ -2,6 +2,7 @@
 import { closeSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { VeloError } from '@velojs/core';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { catchInterrupt, INTERRUPTED } from '../interrupt.ts';
 import { type Comparison, compare, optimizersFor, SWEEP, verdict } from './comparison.ts';
 import { loadJax } from './jax.ts';
 import { TABLE_NOTE } from './report/format.ts';
@@ -19,9 +20,6 @@ interface TrainOptions extends TaskOptions {
   readonly report?: string;
   readonly json: boolean;
 }
-
-/** Exit code of a process that SIGINT ended. */
-const INTERRUPTED = 130;
 
 const HELP = `
 Without --data or --images it trains ${TASK_NAMES.length} small networks on data that it makes itself.
@@ -121,22 +119,6 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
     print(`The report is in ${options.report}.`);
   }
   if (interrupted) process.exitCode = INTERRUPTED;
-}
-
-/**
- * The first Ctrl-C aborts the signal. A later one ends the process, but not at once: npm hands on to its scripts the
- * interrupt that the terminal has sent them already.
- */
-function catchInterrupt(): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  let patience = 0;
-  const onInterrupt = () => {
-    if (!controller.signal.aborted) patience = Date.now() + 1000;
-    else if (Date.now() > patience) process.exit(INTERRUPTED);
-    controller.abort();
-  };
-  process.on('SIGINT', onInterrupt);
-  return { signal: controller.signal, release: () => process.removeListener('SIGINT', onInterrupt) };
 }
 
 /** With --json, and for a bar, on stderr: stdout holds results only. */
