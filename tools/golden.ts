@@ -11,6 +11,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { WasmOptions } from '@velojs/backend-wasm';
 import {
   type GoldenCase,
   type GoldenResult,
@@ -26,8 +27,14 @@ import { type Backend, type Tensor, VeloError } from '@velojs/core';
 
 const BACKENDS: Readonly<Record<string, () => Promise<Backend<Tensor>>>> = {
   cpu: async () => (await import('@velojs/backend-cpu')).cpu() as unknown as Backend<Tensor>,
+  wasm: async () => openWasm({}),
+  'wasm-plain': async () => openWasm({ simd: 'plain' }),
+  'wasm-relaxed': async () => openWasm({ simd: 'relaxed' }),
+  'wasm-2-threads': async () => openWasm({ threads: 2 }),
   reference: async () => (await import('@velojs/core/reference')).reference() as unknown as Backend<Tensor>,
 };
+const openWasm = async (options: WasmOptions) =>
+  (await import('@velojs/backend-wasm')).wasm(options) as unknown as Backend<Tensor>;
 const USAGE = 'npm run --silent golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]';
 
 /** What cannot be run at all, as opposed to what runs and fails. */

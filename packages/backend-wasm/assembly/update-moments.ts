@@ -41,7 +41,6 @@ import {
   MINUS_CLIP,
   MINUS_LIMIT,
   ONE,
-  PLANE,
   prepareTile,
   RSQRT_EPSILON,
   SECOND_EPSILON,
@@ -50,13 +49,14 @@ import {
   TILE_FACTORS,
   tileLength,
   WEIGHTS,
-  ZERO,
 } from './update-tile';
 import { accumulate, clamp, firstLanes, madd } from './vector-math';
 
+/** Tiles within a run are longer in this pass, which has few planes: memory is read and written in longer pieces. */
+const LONG_TILE: i32 = 512;
 /** Planes of the tile: the clipped gradient, and q = 1 / (r + 1e-6). */
 const GRADIENT: usize = FEATURES;
-const INVERSE: usize = FEATURES + PLANE;
+const INVERSE: usize = FEATURES + 4 * <usize>LONG_TILE + 16;
 
 export function advanceMoments(job: usize, chunk: i32, tile: usize): void {
   const end = chunkEnd(job, chunk);
@@ -64,16 +64,16 @@ export function advanceMoments(job: usize, chunk: i32, tile: usize): void {
   const factored = isFactored(job);
   prepareTile(tile);
   for (let entry = chunkStart(job, chunk); entry < end; ) {
-    const n = tileLength(job, entry, end - entry);
+    const n = tileLength(job, entry, end - entry, LONG_TILE);
     if (factored) locateFactors(job, entry, n, tile, false);
     advanceTile(job, <usize>entry << 2, n, tile, sums, factored);
     entry += n;
   }
 }
 
-/** Where a tile ends inside four entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
+/** Where a tile ends inside eight entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
 function advanceTile(job: usize, offset: usize, n: i32, tile: usize, sums: usize, factored: bool): void {
-  const ragged = (n & 3) != 0;
+  const ragged = (n & 7) != 0;
   let gradient = gradientOf(job) + offset;
   let r = momentsOf(job, 3) + offset;
   if (ragged) {
@@ -82,13 +82,13 @@ function advanceTile(job: usize, offset: usize, n: i32, tile: usize, sums: usize
     gradient = stage(tile, 0);
     r = stage(tile, 1);
   }
-  const bytes = <usize>(n & -4) << 2;
-  advanceSecondMoment(gradient, r, tile, 0, bytes, i32x4.splat(-1), sums);
+  const bytes = <usize>(n & -8) << 2;
+  advanceSecondMoment(gradient, r, tile, 0, bytes, 8, sums);
   if (ragged) {
-    advanceSecondMoment(gradient, r, tile, bytes, bytes + 16, firstLanes(n & 3), sums);
+    advanceSecondMoment(gradient, r, tile, bytes, bytes + 32, n & 7, sums);
     copyExactly(momentsOf(job, 3) + offset, r, n);
   }
-  const roundedBytes = <usize>((n + 3) & -4) << 2;
+  const roundedBytes = <usize>((n + 7) & -8) << 2;
   let parameter = parameterOf(job) + offset;
   if (ragged) {
     copyPadded(stage(tile, 1), parameter, n);
@@ -118,26 +118,49 @@ function advanceTile(job: usize, offset: usize, n: i32, tile: usize, sums: usize
   }
 }
 
-/** r = 0.999 r + (1 - 0.999) g^2. Leaves clipped g and q in the tile; q is 0 in lanes that are not valid. */
-function advanceSecondMoment(gradient: usize, r: usize, tile: usize, begin: usize, end: usize, valid: v128, sums: usize): void {
+/**
+ * r = 0.999 r + (1 - 0.999) g^2. Leaves clipped g and q in the tile; of every eight entries the first `valid` count, q
+ * is 0 in the others.
+ */
+function advanceSecondMoment(
+  gradient: usize,
+  r: usize,
+  tile: usize,
+  begin: usize,
+  end: usize,
+  valid: i32,
+  sums: usize,
+): void {
   const decay = constant(tile, DECAYS + 8);
   const weight = constant(tile, WEIGHTS + 8);
   const low = constant(tile, MINUS_LIMIT);
   const high = constant(tile, LIMIT);
   const epsilon = constant(tile, SECOND_EPSILON);
-  const one = constant(tile, ONE);
+  const one0 = v128.and(constant(tile, ONE), firstLanes(valid));
+  const one1 = v128.and(constant(tile, ONE), firstLanes(valid - 4));
   let sum = f32x4.splat(0);
   let square = f32x4.splat(0);
   let inverse = f32x4.splat(0);
   let scaledGradient = f32x4.splat(0);
-  for (let at = begin; at < end; at += 16) {
-    const g = clamp(v128.load(gradient + at), low, high);
-    const g2 = f32x4.mul(g, g);
-    const next = madd(v128.load(r + at), decay, f32x4.mul(g2, weight));
-    const q = v128.and(f32x4.div(one, f32x4.add(next, epsilon)), valid);
+  for (let at = begin; at < end; at += 32) {
+    let g = clamp(v128.load(gradient + at), low, high);
+    let g2 = f32x4.mul(g, g);
+    let next = madd(v128.load(r + at), decay, f32x4.mul(g2, weight));
+    let q = f32x4.div(one0, f32x4.add(next, epsilon));
     v128.store(tile + at, g, GRADIENT);
     v128.store(r + at, next);
     v128.store(tile + at, q, INVERSE);
+    sum = f32x4.add(sum, next);
+    square = madd(next, next, square);
+    inverse = f32x4.add(inverse, q);
+    scaledGradient = madd(g2, q, scaledGradient);
+    g = clamp(v128.load(gradient + at, 16), low, high);
+    g2 = f32x4.mul(g, g);
+    next = madd(v128.load(r + at, 16), decay, f32x4.mul(g2, weight));
+    q = f32x4.div(one1, f32x4.add(next, epsilon));
+    v128.store(tile + at, g, GRADIENT + 16);
+    v128.store(r + at, next, 16);
+    v128.store(tile + at, q, INVERSE + 16);
     sum = f32x4.add(sum, next);
     square = madd(next, next, square);
     inverse = f32x4.add(inverse, q);
@@ -159,16 +182,27 @@ function advanceMomentum(m: usize, tile: usize, k: i32, bytes: usize, sums: usiz
   let scaled = f32x4.splat(0);
   let factored = f32x4.splat(0);
   let factoredGradient = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    const g = v128.load(tile + at, GRADIENT);
-    const next = madd(v128.load(m + at), B, f32x4.mul(g, weight));
+  for (let at: usize = 0; at < bytes; at += 32) {
+    let g = v128.load(tile + at, GRADIENT);
+    let next = madd(v128.load(m + at), B, f32x4.mul(g, weight));
     v128.store(m + at, next);
     sum = f32x4.add(sum, next);
-    const next2 = f32x4.mul(next, next);
+    let next2 = f32x4.mul(next, next);
     square = f32x4.add(square, next2);
     scaled = madd(next2, v128.load(tile + at, INVERSE), scaled);
-    const factor = v128.load(factors + at);
-    const factor2 = f32x4.mul(factor, factor);
+    let factor = v128.load(factors + at);
+    let factor2 = f32x4.mul(factor, factor);
+    factored = madd(next2, factor2, factored);
+    factoredGradient = madd(f32x4.mul(g, g), factor2, factoredGradient);
+    g = v128.load(tile + at, GRADIENT + 16);
+    next = madd(v128.load(m + at, 16), B, f32x4.mul(g, weight));
+    v128.store(m + at, next, 16);
+    sum = f32x4.add(sum, next);
+    next2 = f32x4.mul(next, next);
+    square = f32x4.add(square, next2);
+    scaled = madd(next2, v128.load(tile + at, INVERSE + 16), scaled);
+    factor = v128.load(factors + at, 16);
+    factor2 = f32x4.mul(factor, factor);
     factored = madd(next2, factor2, factored);
     factoredGradient = madd(f32x4.mul(g, g), factor2, factoredGradient);
   }
@@ -209,7 +243,6 @@ function advanceVectorMomentum(m: usize, v: usize, tile: usize, k: i32, bytes: u
   const B = constant(tile + (<usize>k << 2), DECAYS);
   const weight = constant(tile + (<usize>k << 2), WEIGHTS);
   const one = constant(tile, ONE);
-  const zero = constant(tile, ZERO);
   const squareEpsilon = constant(tile, SQUARE_EPSILON);
   const rsqrtEpsilon = constant(tile, RSQRT_EPSILON);
   const inverseEpsilon = constant(tile, INVERSE_EPSILON);
@@ -235,7 +268,7 @@ function advanceVectorMomentum(m: usize, v: usize, tile: usize, k: i32, bytes: u
     factored = f32x4.add(factored, f32x4.div(next2, nextV));
     factoredGradient = f32x4.add(factoredGradient, f32x4.div(g2, f32x4.add(nextV, rsqrtEpsilon)));
     // q is 0 beyond the tensor, where v is 1e-30 or less, and nowhere else.
-    const valid = f32x4.gt(q, zero);
+    const valid = f32x4.gt(q, f32x4.splat(0));
     vSquare = madd(nextV, nextV, vSquare);
     vInverse = f32x4.add(vInverse, v128.and(f32x4.div(one, f32x4.add(nextV, inverseEpsilon)), valid));
   }

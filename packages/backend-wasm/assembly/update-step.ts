@@ -11,6 +11,7 @@ import {
   parameterOf,
   rowsOf,
   sizeOf,
+  TILE,
 } from './update-job';
 import { biasesOf, INPUT_BYTES, spreadInput, spreadInputOfTwo, spreadLastLayers, UNIT_BYTES } from './update-network';
 import {
@@ -54,9 +55,8 @@ import {
   TILE_SHARES,
   tileLength,
   TWENTY_FOURTH,
-  ZERO,
 } from './update-tile';
-import { accumulate, clamp, firstLanes, madd } from './vector-math';
+import { accumulate, clamp, firstLanes, madd, relu } from './vector-math';
 
 // Planes of the tile's features. Of tensors of rank >= 2 there are 18, the other 12 of the 30 inputs being in `HIDDEN`
 // already. Those of rank < 2 have 24: v_k is row and column at once.
@@ -109,67 +109,118 @@ export function applyNetwork(job: usize, chunk: i32, tile: usize): void {
   prepareTile(tile);
   spreadNetwork(job, tile);
   for (let entry = chunkStart(job, chunk); entry < end; ) {
-    const n = tileLength(job, entry, end - entry);
+    const n = tileLength(job, entry, end - entry, TILE);
     applyToTile(job, entry, n, tile, sums);
     entry += n;
   }
 }
 
-/** Where a tile ends inside four entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
+/** Where a tile ends inside eight entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
 function applyToTile(job: usize, entry: i32, n: i32, tile: usize, sums: usize): void {
-  const ragged = (n & 3) != 0;
+  const ragged = (n & 7) != 0;
   const offset = <usize>entry << 2;
-  const bytes = <usize>((n + 3) & -4) << 2;
+  const bytes = <usize>((n + 7) & -8) << 2;
   let gradient = gradientOf(job) + offset;
   let parameter = parameterOf(job) + offset;
-  let r = momentsOf(job, 3) + offset;
+  let moments = momentsOf(job, 0) + offset;
+  let plane = momentsOf(job, 1) - momentsOf(job, 0);
   if (ragged) {
     copyPadded(stage(tile, 0), gradient, n);
-    copyPadded(stage(tile, 1), r, n);
-    copyPadded(stage(tile, 2), parameter, n);
+    copyPadded(stage(tile, 1), parameter, n);
+    for (let k: usize = 0; k < 4; k++) copyPadded(stage(tile, 2 + k), moments + k * plane, n);
     gradient = stage(tile, 0);
-    r = stage(tile, 1);
-    parameter = stage(tile, 2);
+    parameter = stage(tile, 1);
+    moments = stage(tile, 2);
+    plane = PLANE;
   }
-  const factored = isFactored(job);
-  if (factored) {
+  if (isFactored(job)) {
     locateFactors(job, entry, n, tile, true);
+    formFeatures(gradient, parameter, moments, plane, tile, bytes);
+    applyFirstLayer(tile, bytes, FACTORED_INPUTS);
   } else {
     locateShares(tile, biasesOf(mlpOf(job)));
-  }
-  formFeatures(gradient, parameter, r, tile, bytes);
-  for (let k = 0; k < 3; k++) {
-    let m = momentsOf(job, k) + offset;
-    if (ragged) {
-      copyPadded(stage(tile, 3), m, n);
-      m = stage(tile, 3);
-    }
-    if (factored) {
-      formMomentumFeatures(m, tile, k, bytes);
-    } else {
+    formSimpleFeatures(gradient, parameter, moments + 3 * plane, tile, bytes);
+    for (let k = 0; k < 3; k++) {
       let v = rowsOf(job) + (<usize>k * <usize>sizeOf(job) << 2) + offset;
       if (ragged) {
-        copyPadded(stage(tile, 4), v, n);
-        v = stage(tile, 4);
+        copyPadded(stage(tile, 6), v, n);
+        v = stage(tile, 6);
       }
-      formVectorFeatures(m, v, tile, k, bytes);
+      formVectorFeatures(moments + <usize>k * plane, v, tile, k, bytes);
     }
+    applyFirstLayer(tile, bytes, VECTOR_INPUTS);
   }
-  applyFirstLayer(tile, bytes, factored ? FACTORED_INPUTS : VECTOR_INPUTS);
   applySecondLayer(tile, bytes);
-  let largest = applyOutputs(tile, bytes);
+  let large = applyOutputs(tile, bytes);
   if (ragged) {
     clearTail(tile + DIRECTION, n);
     clearTail(tile + MAGNITUDE, n);
-    largest = largestMagnitude(tile, bytes);
+    large = hasLargeMagnitude(tile, bytes);
   }
-  if (largest) exponentiate(tile, bytes);
+  if (large) exponentiate(tile, bytes);
   subtractStep(parameter, tile, bytes, sums);
   if (ragged) copyExactly(parameterOf(job) + offset, parameter, n);
   if (isCentered(job)) sumDeviations(job, offset, n, sums);
 }
 
-function formFeatures(gradient: usize, parameter: usize, r: usize, tile: usize, bytes: usize): void {
+/** All 18 of a tensor of rank >= 2 in one loop: the roots and divisions of some go on beside the products of others. */
+function formFeatures(
+  gradient: usize,
+  parameter: usize,
+  moments: usize,
+  momentsPlane: usize,
+  tile: usize,
+  bytes: usize,
+): void {
+  const low = constant(tile, MINUS_LIMIT);
+  const high = constant(tile, LIMIT);
+  const clipLow = constant(tile, MINUS_CLIP);
+  const clipHigh = constant(tile, CLIP_LIMIT);
+  const epsilon = constant(tile, SECOND_EPSILON);
+  const one = constant(tile, ONE);
+  const common0 = constant(tile, TILE_FACTORS);
+  const common1 = constant(tile, TILE_FACTORS + 4);
+  const common2 = constant(tile, TILE_FACTORS + 8);
+  const factors0 = factorsAt(tile, 0);
+  const factors1 = factorsAt(tile, 1);
+  const factors2 = factorsAt(tile, 2);
+  const moments1 = moments + momentsPlane;
+  const moments2 = moments1 + momentsPlane;
+  const r = moments2 + momentsPlane;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const to = tile + at;
+    const g = clamp(v128.load(gradient + at), low, high);
+    v128.store(to, g, G);
+    v128.store(to, clamp(g, clipLow, clipHigh), CLIP);
+    v128.store(to, v128.load(parameter + at), P);
+    const second = v128.load(r + at);
+    v128.store(to, second, R);
+    const rs = f32x4.div(one, f32x4.sqrt(f32x4.add(second, epsilon)));
+    v128.store(to, rs, RS);
+    v128.store(to, f32x4.mul(g, rs), G_RS);
+    let m = v128.load(moments + at);
+    let factor = f32x4.mul(v128.load(factors0 + at), common0);
+    v128.store(to, m, M);
+    v128.store(to, f32x4.mul(m, rs), M_RS);
+    v128.store(to, f32x4.mul(g, factor), FACTORED_G);
+    v128.store(to, f32x4.mul(m, factor), FACTORED_M);
+    m = v128.load(moments1 + at);
+    factor = f32x4.mul(v128.load(factors1 + at), common1);
+    v128.store(to, m, M + PLANE);
+    v128.store(to, f32x4.mul(m, rs), M_RS + PLANE);
+    v128.store(to, f32x4.mul(g, factor), FACTORED_G + PLANE);
+    v128.store(to, f32x4.mul(m, factor), FACTORED_M + PLANE);
+    m = v128.load(moments2 + at);
+    factor = f32x4.mul(v128.load(factors2 + at), common2);
+    v128.store(to, m, M + 2 * PLANE);
+    v128.store(to, f32x4.mul(m, rs), M_RS + 2 * PLANE);
+    v128.store(to, f32x4.mul(g, factor), FACTORED_G + 2 * PLANE);
+    v128.store(to, f32x4.mul(m, factor), FACTORED_M + 2 * PLANE);
+  }
+}
+
+/** Those of a tensor of rank < 2 that have one channel. */
+function formSimpleFeatures(gradient: usize, parameter: usize, r: usize, tile: usize, bytes: usize): void {
   const low = constant(tile, MINUS_LIMIT);
   const high = constant(tile, LIMIT);
   const clipLow = constant(tile, MINUS_CLIP);
@@ -190,23 +241,7 @@ function formFeatures(gradient: usize, parameter: usize, r: usize, tile: usize, 
   }
 }
 
-/** Those of m_k. */
-function formMomentumFeatures(momentum: usize, tile: usize, k: i32, bytes: usize): void {
-  const common = constant(tile + (<usize>k << 2), TILE_FACTORS);
-  const factors = factorsAt(tile, k);
-  const plane = tile + <usize>k * PLANE;
-  for (let at: usize = 0; at < bytes; at += 16) {
-    const to = plane + at;
-    const m = v128.load(momentum + at);
-    const factor = f32x4.mul(v128.load(factors + at), common);
-    v128.store(to, m, M);
-    v128.store(to, f32x4.mul(m, v128.load(tile + at, RS)), M_RS);
-    v128.store(to, f32x4.mul(m, factor), FACTORED_M);
-    v128.store(to, f32x4.mul(v128.load(tile + at, G), factor), FACTORED_G);
-  }
-}
-
-/** Those of m_k and v_k of a tensor of rank < 2. Quirk: fac_m has neither floor nor epsilon. */
+/** Those that have three. Quirk: fac_m has neither floor nor epsilon. */
 function formVectorFeatures(momentum: usize, second: usize, tile: usize, k: i32, bytes: usize): void {
   const one = constant(tile, ONE);
   const rsqrtEpsilon = constant(tile, RSQRT_EPSILON);
@@ -233,7 +268,6 @@ function applyFirstLayer(tile: usize, bytes: usize, inputs: i32): void {
   const shares1 = sharesAt(tile, 1);
   const shares2 = sharesAt(tile, 2);
   const shares3 = sharesAt(tile, 3);
-  const zero = constant(tile, ZERO);
   for (let at: usize = 0; at < bytes; at += 32) {
     const hidden = tile + at;
     let common = constant(tile, TILE_SHARES);
@@ -268,14 +302,14 @@ function applyFirstLayer(tile: usize, bytes: usize, inputs: i32): void {
       feature += PLANE;
       weight += INPUT_BYTES;
     } while (weight != weightsEnd);
-    v128.store(hidden, f32x4.pmax(h0, zero), HIDDEN);
-    v128.store(hidden, f32x4.pmax(i0, zero), HIDDEN + 16);
-    v128.store(hidden, f32x4.pmax(h1, zero), HIDDEN + PLANE);
-    v128.store(hidden, f32x4.pmax(i1, zero), HIDDEN + PLANE + 16);
-    v128.store(hidden, f32x4.pmax(h2, zero), HIDDEN + 2 * PLANE);
-    v128.store(hidden, f32x4.pmax(i2, zero), HIDDEN + 2 * PLANE + 16);
-    v128.store(hidden, f32x4.pmax(h3, zero), HIDDEN + 3 * PLANE);
-    v128.store(hidden, f32x4.pmax(i3, zero), HIDDEN + 3 * PLANE + 16);
+    v128.store(hidden, relu(h0), HIDDEN);
+    v128.store(hidden, relu(i0), HIDDEN + 16);
+    v128.store(hidden, relu(h1), HIDDEN + PLANE);
+    v128.store(hidden, relu(i1), HIDDEN + PLANE + 16);
+    v128.store(hidden, relu(h2), HIDDEN + 2 * PLANE);
+    v128.store(hidden, relu(i2), HIDDEN + 2 * PLANE + 16);
+    v128.store(hidden, relu(h3), HIDDEN + 3 * PLANE);
+    v128.store(hidden, relu(i3), HIDDEN + 3 * PLANE + 16);
   }
 }
 
@@ -297,8 +331,7 @@ function applyTwoUnits(weights: usize, tile: usize, to: usize, bytes: usize): vo
   const w11 = v128.load(weights, 112);
   const w12 = v128.load(weights, 128);
   const w13 = v128.load(weights, 144);
-  const zero = constant(tile, ZERO);
-  for (let at: usize = 0; at < bytes; at += 16) {
+  for (let at: usize = 0; at < bytes; at += 32) {
     let h = v128.load(tile + at, HIDDEN);
     let x = madd(h, w00, b0);
     let y = madd(h, w10, b1);
@@ -309,8 +342,20 @@ function applyTwoUnits(weights: usize, tile: usize, to: usize, bytes: usize): vo
     x = madd(h, w02, x);
     y = madd(h, w12, y);
     h = v128.load(tile + at, HIDDEN + 3 * PLANE);
-    v128.store(to + at, f32x4.pmax(madd(h, w03, x), zero), SECOND);
-    v128.store(to + at, f32x4.pmax(madd(h, w13, y), zero), SECOND + PLANE);
+    v128.store(to + at, relu(madd(h, w03, x)), SECOND);
+    v128.store(to + at, relu(madd(h, w13, y)), SECOND + PLANE);
+    h = v128.load(tile + at, HIDDEN + 16);
+    x = madd(h, w00, b0);
+    y = madd(h, w10, b1);
+    h = v128.load(tile + at, HIDDEN + PLANE + 16);
+    x = madd(h, w01, x);
+    y = madd(h, w11, y);
+    h = v128.load(tile + at, HIDDEN + 2 * PLANE + 16);
+    x = madd(h, w02, x);
+    y = madd(h, w12, y);
+    h = v128.load(tile + at, HIDDEN + 3 * PLANE + 16);
+    v128.store(to + at, relu(madd(h, w03, x)), SECOND + 16);
+    v128.store(to + at, relu(madd(h, w13, y)), SECOND + PLANE + 16);
   }
 }
 
@@ -350,7 +395,7 @@ function applyOutputs(tile: usize, bytes: usize): bool {
 /** Magnitudes up to which `subtractStep` has exp to the last place. */
 const SMALL: f32 = 0.2;
 
-function largestMagnitude(tile: usize, bytes: usize): bool {
+function hasLargeMagnitude(tile: usize, bytes: usize): bool {
   let largest = f32x4.splat(0);
   for (let at: usize = 0; at < bytes; at += 16) largest = f32x4.pmax(largest, f32x4.abs(v128.load(tile + at, MAGNITUDE)));
   return v128.any_true(f32x4.gt(largest, f32x4.splat(SMALL)));

@@ -30,7 +30,6 @@ export const LIMIT: usize = CONSTANTS + 4;
 export const MINUS_CLIP: usize = CONSTANTS + 8;
 export const CLIP: usize = CONSTANTS + 12;
 export const ONE: usize = CONSTANTS + 16;
-export const ZERO: usize = CONSTANTS + 20;
 export const SECOND_EPSILON: usize = CONSTANTS + 24;
 export const SQUARE_EPSILON: usize = CONSTANTS + 28;
 export const RSQRT_EPSILON: usize = CONSTANTS + 32;
@@ -54,17 +53,17 @@ const FACTORS_STRIDE: usize = PLACES + 32;
 const SHARES_AT: usize = PLACES + 36;
 const SHARES_STRIDE: usize = PLACES + 40;
 
-/** 24 planes: the network's inputs; later the second layer, direction and magnitude. */
+/** 24 planes: the network's inputs, then what its layers make of them. */
 export const FEATURES: usize = 2304;
 /** 4 planes: the first layer's sums, before and after. */
 export const HIDDEN: usize = FEATURES + 24 * PLANE;
 /** 3 planes: products of the row's and the column's factor. */
 const FACTORS: usize = HIDDEN + 4 * PLANE;
-/** 9 planes that stand in for the tensor's memory where a tile ends inside four entries. */
+/** 7 planes that stand in for the tensor's memory where a tile ends inside eight entries. */
 const STAGE: usize = FACTORS + 3 * PLANE;
 /** A plane of zeros. */
-const ZEROS: usize = STAGE + 9 * PLANE;
-export const TILE_BYTES: i32 = <i32>(ZEROS + PLANE + 256) & -256;
+const ZEROS: usize = STAGE + 7 * PLANE;
+export const TILE_BYTES: i32 = <i32>(ZEROS + PLANE + 255) & -256;
 
 /** To be called before tiles are worked on. */
 export function prepareTile(tile: usize): void {
@@ -73,7 +72,6 @@ export function prepareTile(tile: usize): void {
   store<f32>(tile, -0.1, MINUS_CLIP);
   store<f32>(tile, 0.1, CLIP);
   store<f32>(tile, 1, ONE);
-  store<f32>(tile, 0, ZERO);
   store<f32>(tile, 1e-6, SECOND_EPSILON);
   store<f32>(tile, 1e-30, SQUARE_EPSILON);
   store<f32>(tile, 1e-9, RSQRT_EPSILON);
@@ -116,10 +114,12 @@ export function stage(tile: usize, index: usize): usize {
   return tile + STAGE + index * PLANE;
 }
 
-/** Copies `n` entries and fills up the last four with zeros. */
+/** Copies `n` entries and fills up the last eight with zeros. */
 export function copyPadded(to: usize, from: usize, n: i32): void {
-  for (; n >= 4; n -= 4, to += 16, from += 16) v128.store(to, v128.load(from));
-  if (n > 0) v128.store(to, v128.and(v128.load(from), firstLanes(n)));
+  for (; n > 0; n -= 8, to += 32, from += 32) {
+    v128.store(to, v128.and(v128.load(from), firstLanes(n)));
+    v128.store(to, v128.and(v128.load(from, 16), firstLanes(n - 4)), 16);
+  }
 }
 
 /** Copies `n` entries and not one more. */
@@ -128,27 +128,30 @@ export function copyExactly(to: usize, from: usize, n: i32): void {
   for (; n > 0; n--, to += 4, from += 4) store<f32>(to, load<f32>(from));
 }
 
-/** Zeroes what of the last four entries of a plane is beyond `n`. */
+/** Zeroes what of the last eight entries of a plane is beyond `n`. */
 export function clearTail(plane: usize, n: i32): void {
-  const last = plane + (<usize>(n & -4) << 2);
-  if (n & 3) v128.store(last, v128.and(v128.load(last), firstLanes(n & 3)));
+  const rest = n & 7;
+  if (rest == 0) return;
+  const last = plane + (<usize>(n - rest) << 2);
+  v128.store(last, v128.and(v128.load(last), firstLanes(rest)));
+  v128.store(last, v128.and(v128.load(last, 16), firstLanes(rest - 4)), 16);
 }
 
 /** Whether tiles are cut so that each lies within a run, whose factors then are numbers. */
 @inline
 function tilesAreInRuns(job: usize): bool {
   const run = runLength(job);
-  return axisI(job) == 1 && run >= SHORT_RUN && (run & 3) == 0;
+  return axisI(job) == 1 && run >= SHORT_RUN && (run & 7) == 0;
 }
 const SHORT_RUN: i32 = 32;
 
-/** Length of the tile that begins at `entry`, `left` entries before its chunk's end. */
-export function tileLength(job: usize, entry: i32, left: i32): i32 {
+/** Length of the tile that begins at `entry`, `left` entries before its chunk's end; within a run at most `longest`. */
+export function tileLength(job: usize, entry: i32, left: i32, longest: i32): i32 {
   if (!isFactored(job) || !tilesAreInRuns(job)) return min(TILE, left);
   const run = runLength(job);
   const leftOfRun = min(left, run - (entry % run));
   // Tiles of like lengths rather than full ones and a short one.
-  const tiles = (leftOfRun + TILE - 1) / TILE;
+  const tiles = (leftOfRun + longest - 1) / longest;
   return min(leftOfRun, (leftOfRun / tiles + 7) & -8);
 }
 

@@ -12,6 +12,11 @@ export function clamp(x: v128, low: v128, high: v128): v128 {
   return f32x4.pmin(f32x4.pmax(x, low), high);
 }
 
+@inline
+export function relu(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(0));
+}
+
 /** 1 / sqrt(x), as exact as division and root are. */
 @inline
 export function rsqrt(x: v128): v128 {
@@ -61,7 +66,7 @@ export function laneSum(x: v128): f64 {
   return f64x2.extract_lane(pair, 0) + f64x2.extract_lane(pair, 1);
 }
 
-/** All bits set in the first `count` lanes, 1 to 4. */
+/** All bits set in the first `count` lanes; in none if it is 0 or less, in all from 4 on. */
 @inline
 export function firstLanes(count: i32): v128 {
   return i32x4.gt_s(i32x4.splat(count), i32x4(0, 1, 2, 3));

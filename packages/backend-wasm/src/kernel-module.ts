@@ -34,7 +34,7 @@ export interface ThreadKernels extends Kernels {
   leadController(control: number, call: number, counters: number): number;
 }
 
-type Build = 'plain' | 'relaxed' | 'plain-threads' | 'relaxed-threads';
+export type Build = 'plain' | 'relaxed' | 'plain-threads' | 'relaxed-threads';
 
 const BINARIES: Readonly<Record<Build, () => Promise<{ default: string }>>> = {
   plain: () => import('./binaries/plain.ts'),
