@@ -12,10 +12,11 @@
  *     shared = (common | pool) (W_keep W_x of 0..17 | W_x) + bias
  *     gates  = shared + (own features | h) (W_keep W_x of 18..29 | W_h)
  */
-import { log, sigmoid, tanh } from './functions';
+import { log, sigmoid, sigmoidTimesTanh } from './functions';
 import {
   blockHeight,
   multiplyPanel,
+  multiplyPanels,
   packHalfPanel,
   PANEL_ROW_BYTES,
   PANEL_WIDTH,
@@ -32,6 +33,9 @@ const OWN: i32 = 12;
 const RANKS: i32 = 5;
 const STATISTICS_BYTES: usize = 36;
 const MLP_ROW: i32 = 160;
+
+/** By how many the inputs that all tensors share are more than those of a tensor's own. */
+const SHARED_LEAD: i32 = COMMON_DEPTH - OWN;
 
 /** Units whose gates are computed together: one vector per gate. */
 const GROUP: i32 = 4;
@@ -120,7 +124,7 @@ function ownDepth(H: i32): i32 {
 }
 
 // Packed theta: per pool panel (bias | common features | own features), then per group of units (biases of i g |
-// of f o | shared i g | shared f o | own i g | own f o), then per panel of the heads (bias | hidden).
+// of f o | shared i g | own i g | shared f o | own f o), then per panel of the heads (bias | hidden).
 @inline
 function poolPanelBytes(): usize {
   return PANEL_ROW_BYTES + panelBytes(COMMON_DEPTH) + panelBytes(OWN);
@@ -224,13 +228,12 @@ function packGate(
   const stride = <usize>H << 4;
   packHalfPanel(target + panel * PANEL_ROW_BYTES + half, gateBias + offset, 1, 0, columns);
   target += 2 * PANEL_ROW_BYTES;
-  let at = target + panel * panelBytes(sharedDepth(H)) + half;
-  packHalfPanel(at, featureGates + offset, COMMON, stride, columns);
-  packHalfPanel(at + panelBytes(COMMON_DEPTH), inputWeight + offset, H, stride, columns);
-  target += 2 * panelBytes(sharedDepth(H));
-  at = target + panel * panelBytes(ownDepth(H)) + half;
-  packHalfPanel(at, featureGates + <usize>COMMON * stride + offset, OWN, stride, columns);
-  packHalfPanel(at + panelBytes(OWN), recurrentWeight + offset, H, stride, columns);
+  target += panel * (panelBytes(sharedDepth(H)) + panelBytes(ownDepth(H))) + half;
+  packHalfPanel(target, featureGates + offset, COMMON, stride, columns);
+  packHalfPanel(target + panelBytes(COMMON_DEPTH), inputWeight + offset, H, stride, columns);
+  target += panelBytes(sharedDepth(H));
+  packHalfPanel(target, featureGates + <usize>COMMON * stride + offset, OWN, stride, columns);
+  packHalfPanel(target + panelBytes(OWN), recurrentWeight + offset, H, stride, columns);
 }
 
 // Scratch: shared inputs (common features | pool), one row | own inputs (own features | hidden) in blocks | new hidden
@@ -383,52 +386,69 @@ function chunkGates(call: usize, chunk: i32, buffer: usize): void {
   const end = min((chunk + 1) * (CHUNK_UNITS / GROUP), groupCount(hiddenSize(call)));
   for (let group = chunk * (CHUNK_UNITS / GROUP); group < end; group++) {
     groupGates(call, group, buffer);
-    advanceUnits(call, group, buffer + GROUP_GATES_BYTES);
+    advanceUnits(call, group, buffer);
   }
 }
 
-/** Gates of four units: a row of what all tensors share, then a row [i g f o] for each of them. */
+/** Gates of four units: a row [i g f o] that all tensors share, and one of its own for each of them. */
 function groupGates(call: usize, group: i32, buffer: usize): void {
   const n = tensorCount(call);
   const H = hiddenSize(call);
+  const depth = ownDepth(H);
   const shared = sharedInputs(call);
-  const own = ownInputs(call);
-  const gates = buffer + GROUP_GATES_BYTES;
-  const bias = packedOf(call) + groupsOffset(H) + <usize>group * groupBytes(H);
+  let bias = packedOf(call) + groupsOffset(H) + <usize>group * groupBytes(H);
   let panel = bias + 2 * PANEL_ROW_BYTES;
-  multiplyPanel(shared, 1, sharedDepth(H), panel, sharedDepth(H), bias, buffer, 0);
-  panel += panelBytes(sharedDepth(H));
-  multiplyPanel(shared, 1, sharedDepth(H), panel, sharedDepth(H), bias + 32, buffer + 32, 0);
-  panel += panelBytes(sharedDepth(H));
-  multiplyPanel(own, n, ownDepth(H), panel, ownDepth(H), buffer, gates, GROUP_GATES_BYTES);
-  panel += panelBytes(ownDepth(H));
-  multiplyPanel(own, n, ownDepth(H), panel, ownDepth(H), buffer + 32, gates + 32, GROUP_GATES_BYTES);
+  for (let half: usize = 0; half < 2; half++) {
+    // As many of the shared inputs as are more than a tensor's own, then the others beside these.
+    multiplyPanel(shared, 1, SHARED_LEAD, panel, SHARED_LEAD, bias, buffer, 0);
+    const zeros = panel + <usize>COMMON * PANEL_ROW_BYTES;
+    const sharedPanel = panel + <usize>SHARED_LEAD * PANEL_ROW_BYTES;
+    panel += panelBytes(sharedDepth(H));
+    multiplyPanels(
+      ownInputs(call),
+      n,
+      panel,
+      depth,
+      zeros,
+      buffer + GROUP_GATES_BYTES,
+      GROUP_GATES_BYTES,
+      shared + (<usize>SHARED_LEAD << 2),
+      sharedPanel,
+      buffer,
+    );
+    panel += panelBytes(depth);
+    bias += PANEL_ROW_BYTES;
+    buffer += PANEL_ROW_BYTES;
+  }
 }
 
 /** New cells and hidden states of four units from their gates. */
-function advanceUnits(call: usize, group: i32, gates: usize): void {
+function advanceUnits(call: usize, group: i32, buffer: usize): void {
   const n = tensorCount(call);
   const H = hiddenSize(call);
   const unit = group * GROUP;
   const units = min(GROUP, H - unit);
-  const one = f32x4.splat(1);
+  // Quirk: 1 is added to the forget gate at run time, on top of the stored bias.
+  const sharedForget = f32x4.add(v128.load(buffer, 32), f32x4.splat(1));
+  let gates = buffer + GROUP_GATES_BYTES;
   let at = <usize>unit << 2;
   let blocks = headInputs(call);
   for (let first = 0; first < n; ) {
     const height = blockHeight(n - first);
     const step = <usize>height << 2;
-    for (let row = 0; row < height; row++) {
-      const i = v128.load(gates);
-      const g = v128.load(gates, 16);
-      const f = v128.load(gates, 32);
-      const o = v128.load(gates, 48);
-      // Quirk: 1 is added to the forget gate at run time, on top of the stored bias.
-      const kept = f32x4.mul(sigmoid(f32x4.add(f, one)), v128.load(cellIn(call) + at));
-      const cell = f32x4.add(kept, f32x4.mul(sigmoid(i), tanh(g)));
-      const hidden = f32x4.mul(sigmoid(o), tanh(cell));
-      storeUnits(cellOut(call) + at, 4, cell, units);
-      storeUnits(hiddenOut(call) + at, 4, hidden, units);
-      storeUnits(blocks + <usize>unit * step + (<usize>row << 2), step, hidden, units);
+    let target = blocks + <usize>unit * step;
+    const end = target + step;
+    for (; target != end; target += 4) {
+      const i = f32x4.add(v128.load(gates), v128.load(buffer));
+      const g = f32x4.add(v128.load(gates, 16), v128.load(buffer, 16));
+      const f = f32x4.add(v128.load(gates, 32), sharedForget);
+      const o = f32x4.add(v128.load(gates, 48), v128.load(buffer, 48));
+      const kept = f32x4.mul(sigmoid(f), v128.load(cellIn(call) + at));
+      const cell = f32x4.add(kept, sigmoidTimesTanh(i, g));
+      const hidden = sigmoidTimesTanh(o, cell);
+      storeUnits(cellOut(call) + at, cell, units);
+      storeUnits(hiddenOut(call) + at, hidden, units);
+      spreadUnits(target, step, hidden, units);
       gates += GROUP_GATES_BYTES;
       at += <usize>H << 2;
     }
@@ -437,9 +457,16 @@ function advanceUnits(call: usize, group: i32, gates: usize): void {
   }
 }
 
+/** Stores the first `units` lanes. */
+@inline
+function storeUnits(at: usize, value: v128, units: i32): void {
+  if (units == GROUP) v128.store(at, value);
+  else spreadUnits(at, 4, value, units);
+}
+
 /** Stores the first `units` lanes, `step` bytes apart. */
 @inline
-function storeUnits(at: usize, step: usize, value: v128, units: i32): void {
+function spreadUnits(at: usize, step: usize, value: v128, units: i32): void {
   store<f32>(at, f32x4.extract_lane(value, 0));
   if (units > 1) store<f32>(at + step, f32x4.extract_lane(value, 1));
   if (units > 2) store<f32>(at + 2 * step, f32x4.extract_lane(value, 2));

@@ -27,18 +27,22 @@ export function panelBytes(depth: i32): usize {
   return <usize>paddedDepth(depth) * PANEL_ROW_BYTES;
 }
 
-/** Height of the next block where `left` rows are left: as many as registers hold, and never one row beside others. */
+/** Rows of the highest block: as many as the sums of fit in the registers. */
+const HIGHEST: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+
+/** Height of the next block where `left` rows are left. */
 @inline
 export function blockHeight(left: i32): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD) return left > 8 ? 6 : left > 6 ? 4 : left;
-  return left == 5 ? 5 : min(left, 4);
+  return min(left, HIGHEST);
 }
 
 /**
- * output = start + rows x panel; `start` is a row of eight that is added to each of them.
+ * output = start + rows x panel
  *
  * @param blocks `rows` rows, packed; a block has `blockDepth` entries per row, of which the first `depth` count.
- * @param output address of the first row of eight, the others `stride` bytes apart.
+ * @param depth a multiple of `DEPTH_STEP`
+ * @param start a row of eight that is added to each row of the product
+ * @param output address of the first row of eight, the others `stride` bytes apart
  */
 export function multiplyPanel(
   blocks: usize,
@@ -50,64 +54,85 @@ export function multiplyPanel(
   output: usize,
   stride: usize,
 ): void {
-  const rowBytes = <usize>blockDepth << 2;
-  let left = rows;
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    for (; left > 8; left -= 6) {
-      multiplySix(blocks, panel, depth, start, output, stride);
-      blocks += 6 * rowBytes;
-      output += 6 * stride;
-    }
-    if (left > 6) {
-      multiplyFour(blocks, panel, depth, start, output, stride);
-      left -= 4;
-      blocks += 4 * rowBytes;
-      output += 4 * stride;
-    }
-    if (left == 6) return multiplySix(blocks, panel, depth, start, output, stride);
-    if (left == 4) return multiplyFour(blocks, panel, depth, start, output, stride);
-  } else {
-    for (; left > 5; left -= 4) {
-      multiplyFourByTwo(blocks, panel, depth, start, output, stride);
-      blocks += 4 * rowBytes;
-      output += 4 * stride;
-    }
-    if (left == 4) return multiplyFourByTwo(blocks, panel, depth, start, output, stride);
+  for (; rows >= HIGHEST; rows -= HIGHEST) {
+    multiplyHighestBlock(blocks, panel, depth, start, output, stride);
+    blocks += <usize>(HIGHEST * blockDepth) << 2;
+    output += <usize>HIGHEST * stride;
   }
-  if (left == 5) multiplyBlock(5, blocks, panel, depth, start, output, stride);
-  else if (left == 3) multiplyBlock(3, blocks, panel, depth, start, output, stride);
-  else if (left == 2) multiplyFew(2, blocks, panel, depth, start, output, stride);
-  else multiplyFew(1, blocks, panel, depth, start, output, stride);
+  if (rows == 1) multiplyLowBlock(1, false, blocks, panel, depth, start, output, stride, 0, 0, 0);
+  else if (rows == 2) multiplyLowBlock(2, false, blocks, panel, depth, start, output, stride, 0, 0, 0);
+  else if (rows == 3) multiplyBlock(3, false, blocks, panel, depth, start, output, stride, 0, 0, 0);
+  else if (rows == 4) multiplyBlock(4, false, blocks, panel, depth, start, output, stride, 0, 0, 0);
+  else if (HIGHEST > 5 && rows == 5) multiplyBlock(5, false, blocks, panel, depth, start, output, stride, 0, 0, 0);
 }
 
-function multiplySix(block: usize, panel: usize, depth: i32, start: usize, output: usize, stride: usize): void {
-  multiplyBlock(6, block, panel, depth, start, output, stride);
+/**
+ * The same, and one more row with a panel of its own: lone += row x lonePanel. Beside the last block, where the one
+ * product's work hides the wait for the other's weights.
+ *
+ * @param row `depth` entries
+ * @param lone address of a row of eight
+ */
+export function multiplyPanels(
+  blocks: usize,
+  rows: i32,
+  panel: usize,
+  depth: i32,
+  start: usize,
+  output: usize,
+  stride: usize,
+  row: usize,
+  lonePanel: usize,
+  lone: usize,
+): void {
+  for (; rows >= HIGHEST; rows -= HIGHEST) {
+    multiplyHighestBlock(blocks, panel, depth, start, output, stride);
+    blocks += <usize>(HIGHEST * depth) << 2;
+    output += <usize>HIGHEST * stride;
+  }
+  if (rows == 0) multiplyPanel(row, 1, depth, lonePanel, depth, lone, lone, 0);
+  else if (rows == 1) multiplyLowBlock(1, true, blocks, panel, depth, start, output, stride, row, lonePanel, lone);
+  else if (rows == 2) multiplyBlock(2, true, blocks, panel, depth, start, output, stride, row, lonePanel, lone);
+  else if (rows == 3) multiplyBlock(3, true, blocks, panel, depth, start, output, stride, row, lonePanel, lone);
+  else if (rows == 4) multiplyBlock(4, true, blocks, panel, depth, start, output, stride, row, lonePanel, lone);
+  else if (HIGHEST > 5 && rows == 5) {
+    multiplyBlock(5, true, blocks, panel, depth, start, output, stride, row, lonePanel, lone);
+  }
 }
 
-function multiplyFour(block: usize, panel: usize, depth: i32, start: usize, output: usize, stride: usize): void {
-  multiplyBlock(4, block, panel, depth, start, output, stride);
+function multiplyHighestBlock(block: usize, panel: usize, depth: i32, start: usize, output: usize, stride: usize): void {
+  multiplyBlock(HIGHEST, false, block, panel, depth, start, output, stride, 0, 0, 0);
 }
 
 // How the loops below are written decides what V8 makes of them; measure before you change it.
 // - The condition comes first: so the body is a block of its own, in which V8 places every load right before its use.
 //   With the condition at the end all loads come first, more than registers hold.
-// - The loops are not nested, or too long to be unrolled: V8's unrolling does the same harm.
+// - They are in functions without other loops around: V8 would unroll them, which does the same harm.
 // - The first row is done before the loop: so the addresses of a block's entries stay in registers.
 
-/** One block of 3 to 6 rows. `height` is a constant: the branches on it are decided when compiling. */
+/**
+ * One block of 2 to 6 rows, with a lone row beside it or without. Both are constants: the branches on them are decided
+ * when compiling.
+ */
 @inline
 function multiplyBlock(
   height: i32,
+  withLone: bool,
   block: usize,
   panel: usize,
   depth: i32,
   start: usize,
   output: usize,
   stride: usize,
+  row: usize,
+  lonePanel: usize,
+  lone: usize,
 ): void {
   const end = panel + <usize>depth * PANEL_ROW_BYTES;
   const startLeft = v128.load(start);
   const startRight = v128.load(start, 16);
+  let left2 = startLeft;
+  let right2 = startRight;
   let left3 = startLeft;
   let right3 = startRight;
   let left4 = startLeft;
@@ -122,9 +147,11 @@ function multiplyBlock(
   x = v128.load32_splat(block, 4);
   let left1 = madd(x, left, startLeft);
   let right1 = madd(x, right, startRight);
-  x = v128.load32_splat(block, 8);
-  let left2 = madd(x, left, startLeft);
-  let right2 = madd(x, right, startRight);
+  if (height > 2) {
+    x = v128.load32_splat(block, 8);
+    left2 = madd(x, left, startLeft);
+    right2 = madd(x, right, startRight);
+  }
   if (height > 3) {
     x = v128.load32_splat(block, 12);
     left3 = madd(x, left, startLeft);
@@ -140,6 +167,15 @@ function multiplyBlock(
     left5 = madd(x, left, startLeft);
     right5 = madd(x, right, startRight);
   }
+  let loneLeft = startLeft;
+  let loneRight = startRight;
+  if (withLone) {
+    x = v128.load32_splat(row);
+    loneLeft = madd(x, v128.load(lonePanel), v128.load(lone));
+    loneRight = madd(x, v128.load(lonePanel, 16), v128.load(lone, 16));
+    row += 4;
+    lonePanel += PANEL_ROW_BYTES;
+  }
   block += <usize>height << 2;
   panel += PANEL_ROW_BYTES;
   while (panel != end) {
@@ -151,9 +187,11 @@ function multiplyBlock(
     x = v128.load32_splat(block, 4);
     left1 = madd(x, left, left1);
     right1 = madd(x, right, right1);
-    x = v128.load32_splat(block, 8);
-    left2 = madd(x, left, left2);
-    right2 = madd(x, right, right2);
+    if (height > 2) {
+      x = v128.load32_splat(block, 8);
+      left2 = madd(x, left, left2);
+      right2 = madd(x, right, right2);
+    }
     if (height > 3) {
       x = v128.load32_splat(block, 12);
       left3 = madd(x, left, left3);
@@ -169,89 +207,23 @@ function multiplyBlock(
       left5 = madd(x, left, left5);
       right5 = madd(x, right, right5);
     }
+    if (withLone) {
+      x = v128.load32_splat(row);
+      loneLeft = madd(x, v128.load(lonePanel), loneLeft);
+      loneRight = madd(x, v128.load(lonePanel, 16), loneRight);
+      row += 4;
+      lonePanel += PANEL_ROW_BYTES;
+    }
     block += <usize>height << 2;
     panel += PANEL_ROW_BYTES;
   }
   storeRow(output, left0, right0);
   storeRow(output + stride, left1, right1);
-  storeRow(output + 2 * stride, left2, right2);
+  if (height > 2) storeRow(output + 2 * stride, left2, right2);
   if (height > 3) storeRow(output + 3 * stride, left3, right3);
   if (height > 4) storeRow(output + 4 * stride, left4, right4);
   if (height > 5) storeRow(output + 5 * stride, left5, right5);
-}
-
-/** Four rows, two rows of the panel at a time: fills the registers exactly where products and sums are apart. */
-function multiplyFourByTwo(block: usize, panel: usize, depth: i32, start: usize, output: usize, stride: usize): void {
-  const end = panel + <usize>depth * PANEL_ROW_BYTES;
-  const startLeft = v128.load(start);
-  const startRight = v128.load(start, 16);
-  let left = v128.load(panel);
-  let right = v128.load(panel, 16);
-  let x = v128.load32_splat(block);
-  let left0 = madd(x, left, startLeft);
-  let right0 = madd(x, right, startRight);
-  x = v128.load32_splat(block, 4);
-  let left1 = madd(x, left, startLeft);
-  let right1 = madd(x, right, startRight);
-  x = v128.load32_splat(block, 8);
-  let left2 = madd(x, left, startLeft);
-  let right2 = madd(x, right, startRight);
-  x = v128.load32_splat(block, 12);
-  let left3 = madd(x, left, startLeft);
-  let right3 = madd(x, right, startRight);
-  // The second row too, since the rest is even.
-  left = v128.load(panel, PANEL_ROW_BYTES);
-  right = v128.load(panel, PANEL_ROW_BYTES + 16);
-  x = v128.load32_splat(block, 16);
-  left0 = madd(x, left, left0);
-  right0 = madd(x, right, right0);
-  x = v128.load32_splat(block, 20);
-  left1 = madd(x, left, left1);
-  right1 = madd(x, right, right1);
-  x = v128.load32_splat(block, 24);
-  left2 = madd(x, left, left2);
-  right2 = madd(x, right, right2);
-  x = v128.load32_splat(block, 28);
-  left3 = madd(x, left, left3);
-  right3 = madd(x, right, right3);
-  block += 32;
-  panel += 2 * PANEL_ROW_BYTES;
-  while (panel != end) {
-    left = v128.load(panel);
-    right = v128.load(panel, 16);
-    x = v128.load32_splat(block);
-    left0 = madd(x, left, left0);
-    right0 = madd(x, right, right0);
-    x = v128.load32_splat(block, 4);
-    left1 = madd(x, left, left1);
-    right1 = madd(x, right, right1);
-    x = v128.load32_splat(block, 8);
-    left2 = madd(x, left, left2);
-    right2 = madd(x, right, right2);
-    x = v128.load32_splat(block, 12);
-    left3 = madd(x, left, left3);
-    right3 = madd(x, right, right3);
-    left = v128.load(panel, PANEL_ROW_BYTES);
-    right = v128.load(panel, PANEL_ROW_BYTES + 16);
-    x = v128.load32_splat(block, 16);
-    left0 = madd(x, left, left0);
-    right0 = madd(x, right, right0);
-    x = v128.load32_splat(block, 20);
-    left1 = madd(x, left, left1);
-    right1 = madd(x, right, right1);
-    x = v128.load32_splat(block, 24);
-    left2 = madd(x, left, left2);
-    right2 = madd(x, right, right2);
-    x = v128.load32_splat(block, 28);
-    left3 = madd(x, left, left3);
-    right3 = madd(x, right, right3);
-    block += 32;
-    panel += 2 * PANEL_ROW_BYTES;
-  }
-  storeRow(output, left0, right0);
-  storeRow(output + stride, left1, right1);
-  storeRow(output + 2 * stride, left2, right2);
-  storeRow(output + 3 * stride, left3, right3);
+  if (withLone) storeRow(lone, loneLeft, loneRight);
 }
 
 /**
@@ -259,20 +231,30 @@ function multiplyFourByTwo(block: usize, panel: usize, depth: i32, start: usize,
  * added in pairs first.
  */
 @inline
-function multiplyFew(
+function multiplyLowBlock(
   height: i32,
+  withLone: bool,
   block: usize,
   panel: usize,
   depth: i32,
   start: usize,
   output: usize,
   stride: usize,
+  row: usize,
+  lonePanel: usize,
+  lone: usize,
 ): void {
   const end = panel + <usize>depth * PANEL_ROW_BYTES;
   let left0 = v128.load(start);
   let right0 = v128.load(start, 16);
   let left1 = left0;
   let right1 = right0;
+  let loneLeft = left0;
+  let loneRight = right0;
+  if (withLone) {
+    loneLeft = v128.load(lone);
+    loneRight = v128.load(lone, 16);
+  }
   while (panel != end) {
     const firstLeft = v128.load(panel);
     const firstRight = v128.load(panel, 16);
@@ -288,11 +270,22 @@ function multiplyFew(
       left1 = f32x4.add(left1, madd(second, secondLeft, f32x4.mul(first, firstLeft)));
       right1 = f32x4.add(right1, madd(second, secondRight, f32x4.mul(first, firstRight)));
     }
+    if (withLone) {
+      first = v128.load32_splat(row);
+      second = v128.load32_splat(row, 4);
+      const product = f32x4.mul(first, v128.load(lonePanel));
+      loneLeft = f32x4.add(loneLeft, madd(second, v128.load(lonePanel, PANEL_ROW_BYTES), product));
+      const other = f32x4.mul(first, v128.load(lonePanel, 16));
+      loneRight = f32x4.add(loneRight, madd(second, v128.load(lonePanel, PANEL_ROW_BYTES + 16), other));
+      row += 8;
+      lonePanel += 2 * PANEL_ROW_BYTES;
+    }
     block += <usize>height << 3;
     panel += 2 * PANEL_ROW_BYTES;
   }
   storeRow(output, left0, right0);
   if (height > 1) storeRow(output + stride, left1, right1);
+  if (withLone) storeRow(lone, loneLeft, loneRight);
 }
 
 @inline

@@ -64,6 +64,9 @@ export function leadHere(kernels: ThreadKernels, helpers: readonly Worker[]): Co
   };
 }
 
+/** Seconds after which a worker that has not finished a command counts as lost: the largest memory takes five. */
+const PATIENCE = 20;
+
 /** A page must not block: `leader` runs the commands, and this thread goes on. */
 export function leadElsewhere(
   leader: Worker,
@@ -75,17 +78,34 @@ export function leadElsewhere(
   let lost: VeloError | null = null;
   let waiting: { number: number; resolve: () => void; reject: (error: VeloError) => void }[] = [];
   const done = () => Atomics.load(words(), doneIndex);
+  // Browsers do not tell when a worker is terminated.
+  let watch: ReturnType<typeof setInterval> | undefined;
+  const startWatch = () => {
+    let [seen, seconds] = [done(), 0];
+    watch ??= setInterval(() => {
+      const now = done();
+      seconds = now === seen ? seconds + 1 : 0;
+      seen = now;
+      if (seconds === PATIENCE) lose('it does not answer');
+    }, 1000);
+  };
+  const keepWaiting = (still: typeof waiting) => {
+    waiting = still;
+    if (waiting.length > 0) return;
+    clearInterval(watch);
+    watch = undefined;
+  };
   const lose = (reason: string) => {
     lost ??= workerLost(reason, done() < given);
     for (const { reject } of waiting) reject(lost);
-    waiting = [];
+    keepWaiting([]);
   };
   for (const worker of [leader, ...helpers]) worker.onLost(lose);
   leader.onMessage((message) => {
     if ((message as { result?: number }).result === 0) lose('it does not answer');
     const finished = done();
     for (const { number, resolve } of waiting) if (number <= finished) resolve();
-    waiting = waiting.filter(({ number }) => number > finished);
+    keepWaiting(waiting.filter(({ number }) => number > finished));
   });
   return {
     threads: helpers.length + 1,
@@ -102,7 +122,7 @@ export function leadElsewhere(
     wait(number) {
       const start = Date.now();
       while (done() < number) {
-        if (Date.now() - start > 30_000) lose('it does not answer');
+        if (Date.now() - start > PATIENCE * 1000) lose('it does not answer');
         if (lost) throw lost;
       }
       if (lost) throw lost;
@@ -111,7 +131,10 @@ export function leadElsewhere(
       new Promise((resolve, reject) => {
         if (lost) reject(lost);
         else if (done() >= given) resolve();
-        else waiting.push({ number: given, resolve, reject });
+        else {
+          waiting.push({ number: given, resolve, reject });
+          startWatch();
+        }
       }),
     close() {
       for (const worker of [leader, ...helpers]) worker.terminate();
