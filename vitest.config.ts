@@ -36,7 +36,7 @@ const nodeWithRelaxedSimd: TestProjectInlineConfiguration = {
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
 const chromium: TestProjectInlineConfiguration = {
-  resolve: { conditions },
+  resolve: { conditions: [...conditions, 'browser'] },
   // For the set-up, which runs in Node.
   ssr: { resolve: { conditions, externalConditions: conditions } },
   // Only isolated pages have SharedArrayBuffer.

@@ -1,6 +1,6 @@
 /**
- * Factored second moments and all that is constant along a row or a column (SPEC sections 9 and 11): of the 30 inputs of
- * the network 12 are, and enter as shares of the first layer's sums, worked out once per row and once per column.
+ * Factored second moments and all that is constant along a row or a column (SPEC sections 9 and 11): of the 30 inputs
+ * of the network 12 are, and enter as shares of the first layer's sums, worked out once per row and once per column.
  */
 import {
   alongLength,
@@ -22,7 +22,7 @@ import {
   rowsOf,
   SHARE,
 } from './update-job';
-import { biasOf, foldColumn, foldedWeight } from './update-network';
+import { biasOf, foldColumn, foldedWeights } from './update-network';
 import { firstLanes, highDoubles, lowDoubles, madd, narrowed, rsqrt } from './vector-math';
 
 /** First column of the 30 inputs: three of v_row, then those of v_col, of rsqrt(v_row), of rsqrt(v_col). */
@@ -67,8 +67,8 @@ export function advanceFactors(job: usize): void {
  * @param moments three planes of `length`
  * @param squares sums of g^2, each of `averaged` entries
  * @param planes three of factors and four of shares, written here
- * @param isRow whether these are rows: then they are divided by their means over `d1` of `[outer, d1, inner]`, and their
- *   shares contain the biases
+ * @param isRow whether these are rows: then they are divided by their means over `d1` of `[outer, d1, inner]`, and
+ *   their shares contain the biases
  */
 function advance(
   network: usize,
@@ -84,11 +84,13 @@ function advance(
   inner: i32,
 ): void {
   const plane = planeBytes(length);
-  const shares = planes + SHARE * plane;
   const column = isRow ? ROW_COLUMN : COLUMN_COLUMN;
-  advanceAverage(network, mlp, column, 0.9, moments, length, squares, averaged, planes, shares);
-  advanceAverage(network, mlp, column + 1, 0.99, moments + (<usize>length << 2), length, squares, averaged, planes + plane, shares + plane);
-  advanceAverage(network, mlp, column + 2, 0.999, moments + (<usize>length << 3), length, squares, averaged, planes + 2 * plane, shares + 2 * plane);
+  for (let k = 0; k < 3; k++) {
+    const decay: f32 = k == 0 ? 0.9 : k == 1 ? 0.99 : 0.999;
+    const moment = moments + (<usize>k * <usize>length << 2);
+    const values = planes + <usize>k * plane;
+    advanceAverage(network, mlp, column + k, decay, moment, length, squares, averaged, values, values + SHARE * plane);
+  }
   foldShares(network, mlp, column, isRow, length, planes, plane);
   for (let k: usize = 0; k < 3; k++) {
     if (isRow) divideByMean(planes + k * plane, outer, d1, inner);
@@ -147,7 +149,15 @@ function laneSumOfDoubles(x: v128): f64 {
 }
 
 /** Makes of v (three planes) and rsqrt(v + 1e-8) (the next three) the shares of four hidden units (the last four). */
-function foldShares(network: usize, mlp: usize, column: i32, isRow: bool, length: i32, planes: usize, plane: usize): void {
+function foldShares(
+  network: usize,
+  mlp: usize,
+  column: i32,
+  isRow: bool,
+  length: i32,
+  planes: usize,
+  plane: usize,
+): void {
   const end = planes + (<usize>length << 2);
   // Inputs are read before shares overwrite three of them, so units cannot be done one after the other.
   for (; planes < end; planes += 16) {
@@ -159,13 +169,13 @@ function foldShares(network: usize, mlp: usize, column: i32, isRow: bool, length
     const i1 = v128.load(share + plane);
     const i2 = v128.load(share + 2 * plane);
     for (let unit = 0; unit < 4; unit++, share += plane) {
-      let x = f32x4.splat(isRow ? biasOf(mlp, unit) : 0);
-      x = madd(v0, f32x4.splat(foldedWeight(network, unit, column)), x);
-      x = madd(v1, f32x4.splat(foldedWeight(network, unit, column + 1)), x);
-      x = madd(v2, f32x4.splat(foldedWeight(network, unit, column + 2)), x);
-      x = madd(i0, f32x4.splat(foldedWeight(network, unit, column + INVERSE)), x);
-      x = madd(i1, f32x4.splat(foldedWeight(network, unit, column + INVERSE + 1)), x);
-      x = madd(i2, f32x4.splat(foldedWeight(network, unit, column + INVERSE + 2)), x);
+      let x = isRow ? f32x4.splat(biasOf(mlp, unit)) : f32x4.splat(0);
+      x = madd(v0, foldedWeights(network, unit, column), x);
+      x = madd(v1, foldedWeights(network, unit, column + 1), x);
+      x = madd(v2, foldedWeights(network, unit, column + 2), x);
+      x = madd(i0, foldedWeights(network, unit, column + INVERSE), x);
+      x = madd(i1, foldedWeights(network, unit, column + INVERSE + 1), x);
+      x = madd(i2, foldedWeights(network, unit, column + INVERSE + 2), x);
       v128.store(share, x);
     }
   }
@@ -174,16 +184,46 @@ function foldShares(network: usize, mlp: usize, column: i32, isRow: bool, length
 /** v / (mu + 1e-9), mu the mean over d1 of `[outer, d1, inner]`. */
 function divideByMean(values: usize, outer: i32, d1: i32, inner: i32): void {
   const step = <usize>inner << 2;
-  for (let o = 0; o < outer; o++, values += <usize>d1 * step) {
+  const bytes = <usize>d1 * step;
+  for (let o = 0; o < outer; o++, values += bytes) {
     for (let i: usize = 0; i < step; i += 4) {
-      const begin = values + i;
-      const end = begin + <usize>d1 * step;
-      let sum: f64 = 0;
-      for (let at = begin; at < end; at += step) sum += load<f32>(at);
-      const scale = <f32>(1 / (sum / <f64>d1 + 1e-9));
-      for (let at = begin; at < end; at += step) store<f32>(at, load<f32>(at) * scale);
+      if (inner == 1) scale(values, bytes, reciprocal(sumOf(values, bytes), d1));
+      else scaleEvery(values + i, bytes, step, reciprocal(sumOfEvery(values + i, bytes, step), d1));
     }
   }
+}
+
+@inline
+function reciprocal(sum: f64, count: i32): f32 {
+  return <f32>(1 / (sum / <f64>count + 1e-9));
+}
+
+function sumOf(values: usize, bytes: usize): f64 {
+  const end = values + bytes;
+  let pair = f64x2.splat(0);
+  for (; values + 12 < end; values += 16) {
+    const x = v128.load(values);
+    pair = f64x2.add(pair, f64x2.add(lowDoubles(x), highDoubles(x)));
+  }
+  let sum = laneSumOfDoubles(pair);
+  for (; values < end; values += 4) sum += load<f32>(values);
+  return sum;
+}
+
+function scale(values: usize, bytes: usize, factor: f32): void {
+  const end = values + bytes;
+  for (; values + 12 < end; values += 16) v128.store(values, f32x4.mul(v128.load(values), f32x4.splat(factor)));
+  for (; values < end; values += 4) store<f32>(values, load<f32>(values) * factor);
+}
+
+function sumOfEvery(values: usize, bytes: usize, step: usize): f64 {
+  let sum: f64 = 0;
+  for (let at: usize = 0; at < bytes; at += step) sum += load<f32>(values + at);
+  return sum;
+}
+
+function scaleEvery(values: usize, bytes: usize, step: usize, factor: f32): void {
+  for (let at: usize = 0; at < bytes; at += step) store<f32>(values + at, load<f32>(values + at) * factor);
 }
 
 /** rsqrt(max(x, 1e-9)) */

@@ -2,13 +2,14 @@
  * The record of one tensor's update, 16 words, and what follows from it: how the tensor is cut, where things lie in the
  * job's scratch memory.
  *
- * A tensor of rank >= 2 is seen as `[O, F, M, S, I]` (core/src/geometry.ts); F and S are its two largest axes. Of its two
- * factored second moments one lacks S ("fixed": it does not change along S), the other lacks F ("along").
+ * A tensor of rank >= 2 is seen as `[O, F, M, S, I]` (core/src/geometry.ts); F and S are its two largest axes. Of its
+ * two factored second moments one lacks S ("fixed": it does not change along S), the other lacks F ("along").
  *
  *     line   all entries that share O and F: M * S * I of them, contiguous, as is `along` over a line
  *     run    all entries that share O, F and M: S * I of them, contiguous; `fixed` has I entries per run, which repeat
  *
- * Any view is computed rightly. Two are slow, and are better passed in another form, with the axis of the rows exchanged:
+ * Any view is computed rightly. One kind is slow, and is better passed in another form, with the axis of the rows (word
+ * 7) exchanged, 1 for 3:
  *
  *     S = 1:  [O, F, M, 1, I] is [O, 1, 1, F, M * I]
  */
@@ -67,7 +68,6 @@ export function gradientOf(job: usize): usize {
   return word(job, 9);
 }
 /** Plane 0 to 2: momentum; plane 3: second moment. */
-@inline
 export function momentsOf(job: usize, plane: i32): usize {
   return <usize>word(job, 10) + (<usize>plane * <usize>sizeOf(job) << 2);
 }
@@ -92,21 +92,18 @@ function scratchOf(job: usize): usize {
   return word(job, 15);
 }
 
-@inline
 export function lineLength(job: usize): i32 {
   return axisM(job) * runLength(job);
 }
-@inline
+
 export function runLength(job: usize): i32 {
   return axisS(job) * axisI(job);
 }
 /** Entries of a plane of the fixed moments. */
-@inline
 export function fixedLength(job: usize): i32 {
   return axisO(job) * axisF(job) * axisM(job) * axisI(job);
 }
 /** Entries of a plane of the moments along lines. */
-@inline
 export function alongLength(job: usize): i32 {
   return axisO(job) * lineLength(job);
 }
@@ -123,20 +120,19 @@ export function chunkCount(job: usize): i32 {
     ? ceilDiv(axisO(job) * axisF(job), linesPerChunk(job))
     : axisO(job) * axisF(job) * piecesPerLine(job);
 }
-@inline
+
 function ceilDiv(a: i32, b: i32): i32 {
   return (a - 1) / b + 1;
 }
-@inline
+
 export function linesAreWhole(job: usize): bool {
   return sizeOf(job) <= ONE_CHUNK || lineLength(job) <= CHUNK;
 }
-@inline
+
 function linesPerChunk(job: usize): i32 {
   return sizeOf(job) <= ONE_CHUNK ? axisO(job) * axisF(job) : CHUNK / lineLength(job);
 }
 /** Whether chunks end inside runs. */
-@inline
 export function runsAreCut(job: usize): bool {
   return !linesAreWhole(job) && axisM(job) == 1 && axisI(job) == 1;
 }
@@ -146,7 +142,7 @@ function pieceLength(job: usize): i32 {
   const run = runLength(job);
   return max(1, CHUNK / run) * run;
 }
-@inline
+
 export function piecesPerLine(job: usize): i32 {
   return ceilDiv(lineLength(job), pieceLength(job));
 }
@@ -160,7 +156,7 @@ export function chunkStart(job: usize, chunk: i32): i32 {
   const pieces = piecesPerLine(job);
   return (chunk / pieces) * line + (chunk % pieces) * pieceLength(job);
 }
-@inline
+
 export function chunkEnd(job: usize, chunk: i32): i32 {
   return chunk + 1 == chunkCount(job) ? sizeOf(job) : chunkStart(job, chunk + 1);
 }
@@ -169,7 +165,7 @@ export function chunkEnd(job: usize, chunk: i32): i32 {
 
 const NETWORK_BYTES: usize = 1024;
 /** Sums are two float64 each, see `update-sums.ts`. */
-export const SUMS_BYTES: usize = 40 * 16;
+export const SUMS_BYTES: usize = 45 * 16;
 
 @inline
 export function networkOf(job: usize): usize {
@@ -179,7 +175,7 @@ export function networkOf(job: usize): usize {
 export function totalsOf(job: usize): usize {
   return scratchOf(job) + NETWORK_BYTES;
 }
-@inline
+
 export function chunkSumsOf(job: usize, chunk: i32): usize {
   return totalsOf(job) + <usize>(chunk + 1) * SUMS_BYTES;
 }
@@ -190,27 +186,26 @@ export const FACTOR_PLANES: usize = 7;
 export const SHARE: usize = 3;
 
 /** Bytes of a plane of float32, with room to write four entries from any. */
-@inline
 export function planeBytes(length: i32): usize {
   return (<usize>length * 4 + 31) & ~15;
 }
-@inline
+
 function factorBytes(length: i32): usize {
   return planeBytes(length) * (2 + FACTOR_PLANES);
 }
-@inline
+
 export function fixedSquares(job: usize): usize {
   return chunkSumsOf(job, chunkCount(job));
 }
-@inline
+
 export function fixedPlanes(job: usize): usize {
   return fixedSquares(job) + 2 * planeBytes(fixedLength(job));
 }
-@inline
+
 export function alongSquares(job: usize): usize {
   return fixedSquares(job) + factorBytes(fixedLength(job));
 }
-@inline
+
 export function alongPlanes(job: usize): usize {
   return alongSquares(job) + 2 * planeBytes(alongLength(job));
 }

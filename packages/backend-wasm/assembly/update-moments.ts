@@ -1,4 +1,4 @@
-/** The second pass: moments advance, and with them the mean squares of the network's inputs (SPEC sections 9 and 11). */
+/** The second pass: moments advance, and the network's inputs are squared and summed (SPEC sections 9 and 11). */
 import {
   chunkEnd,
   chunkStart,
@@ -71,7 +71,7 @@ export function advanceMoments(job: usize, chunk: i32, tile: usize): void {
   }
 }
 
-/** Where a tile ends inside eight entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
+/** Where a tile ends inside eight entries, its own planes stand in for the tensor: nothing is written beyond that. */
 function advanceTile(job: usize, offset: usize, n: i32, tile: usize, sums: usize, factored: bool): void {
   const ragged = (n & 7) != 0;
   let gradient = gradientOf(job) + offset;
@@ -235,7 +235,7 @@ function sumInputSquares(parameter: usize, tile: usize, bytes: usize, sums: usiz
 }
 
 /**
- * Momentum and v of a tensor of rank < 2, whose v is not factored: v = D v + (1 - D) (g^2 + 1e-30), D being the same decay.
+ * Momentum and v of a tensor of rank < 2, whose v is not factored: v = B v + (1 - B) (g^2 + 1e-30).
  *
  * fac_g = g / sqrt(v + 1e-9). Quirk: fac_m = m / sqrt(v), with neither floor nor epsilon.
  */

@@ -1,4 +1,4 @@
-/** The network per parameter with everything folded into its weights that is constant over a tensor (SPEC section 11). */
+/** The network per parameter with all that is constant over a tensor folded into its weights (SPEC section 11). */
 import { mlpOf, networkOf } from './update-job';
 
 // A row of `MLP_LAYOUT` of core/src/theta.ts; weights are (outputs, inputs).
@@ -29,9 +29,10 @@ export function biasesOf(mlp: usize): usize {
   return mlp + (<usize>BIAS_0 << 2);
 }
 
+/** Four times the folded weight. */
 @inline
-export function foldedWeight(network: usize, unit: i32, column: i32): f32 {
-  return load<f32>(network + (<usize>(4 * column + unit) << 2));
+export function foldedWeights(network: usize, unit: i32, column: i32): v128 {
+  return v128.load32_splat(network + (<usize>(4 * column + unit) << 2));
 }
 
 /** Weights of one of the 30 inputs, divided by its root mean square. */
@@ -58,23 +59,28 @@ function storeFour(address: usize, index: i32, x: f32): void {
 
 /** Bytes of one input's four weights. */
 export const INPUT_BYTES: usize = 64;
+
 /** Weights of input `input` of the tile's features, which is column `column` of the 30. */
 @inline
 export function spreadInput(to: usize, input: i32, network: usize, column: i32): void {
-  for (let unit = 0; unit < 4; unit++) storeFour(to, 4 * input + unit, foldedWeight(network, unit, column));
+  for (let unit = 0; unit < 4; unit++) {
+    v128.store(to + (<usize>(4 * input + unit) << 4), foldedWeights(network, unit, column));
+  }
 }
+
 /** The same where one feature is two columns. */
 @inline
 export function spreadInputOfTwo(to: usize, input: i32, network: usize, column: i32, other: i32): void {
   for (let unit = 0; unit < 4; unit++) {
-    storeFour(to, 4 * input + unit, foldedWeight(network, unit, column) + foldedWeight(network, unit, other));
+    const sum = f32x4.add(foldedWeights(network, unit, column), foldedWeights(network, unit, other));
+    v128.store(to + (<usize>(4 * input + unit) << 4), sum);
   }
 }
 
 /** Bytes from one unit of the second layer to the next, and from one output to the next: a bias and four weights. */
 export const UNIT_BYTES: usize = 80;
 
-/** The second layer, `[4, 5]` with the bias first, then direction and magnitude, `[2, 5]`. The third output is unused. */
+/** The second layer, `[4, 5]` with the bias first, then direction and magnitude, `[2, 5]`; nothing uses the third. */
 export function spreadLastLayers(to: usize, job: usize): void {
   const mlp = mlpOf(job);
   for (let unit = 0; unit < 4; unit++) {

@@ -130,7 +130,9 @@ function sumRun(gradient: usize, n: i32, tile: usize): f64 {
     const end = gradient + (<usize>(min(n, TILE) & -4) << 2);
     let squares = f32x4.splat(0);
     for (; gradient < end; gradient += 16) squares = f32x4.add(squares, clippedSquare(gradient, low, high));
-    if (n < TILE && n & 3) squares = f32x4.add(squares, v128.and(clippedSquare(gradient, low, high), firstLanes(n & 3)));
+    if (n < TILE && n & 3) {
+      squares = f32x4.add(squares, v128.and(clippedSquare(gradient, low, high), firstLanes(n & 3)));
+    }
     sum += laneSum(squares);
   }
   return sum;

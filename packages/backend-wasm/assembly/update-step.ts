@@ -1,4 +1,5 @@
 /** The third pass: the network per parameter, the step, statistics of what it leaves (SPEC section 11). */
+import { exp } from './functions';
 import {
   chunkEnd,
   chunkStart,
@@ -23,7 +24,6 @@ import {
   ofDecay,
   UPDATE_SQUARE,
 } from './update-sums';
-import { exp } from './functions';
 import {
   clearTail,
   CLIP as CLIP_LIMIT,
@@ -115,7 +115,7 @@ export function applyNetwork(job: usize, chunk: i32, tile: usize): void {
   }
 }
 
-/** Where a tile ends inside eight entries, the tile's own planes stand in for the tensor: nothing is written beyond it. */
+/** Where a tile ends inside eight entries, its own planes stand in for the tensor: nothing is written beyond that. */
 function applyToTile(job: usize, entry: i32, n: i32, tile: usize, sums: usize): void {
   const ragged = (n & 7) != 0;
   const offset = <usize>entry << 2;
@@ -260,7 +260,7 @@ function formVectorFeatures(momentum: usize, second: usize, tile: usize, k: i32,
   }
 }
 
-/** `inputs` features meet four units. Eight entries at a time keep all sums in registers, which a rolled loop preserves. */
+/** `inputs` features meet four units. The sums of eight entries stay in registers while the loop is rolled. */
 function applyFirstLayer(tile: usize, bytes: usize, inputs: i32): void {
   const weights = tile + FIRST_LAYER;
   const weightsEnd = weights + <usize>inputs * INPUT_BYTES;
@@ -397,22 +397,25 @@ const SMALL: f32 = 0.2;
 
 function hasLargeMagnitude(tile: usize, bytes: usize): bool {
   let largest = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16) largest = f32x4.pmax(largest, f32x4.abs(v128.load(tile + at, MAGNITUDE)));
+  for (let at: usize = 0; at < bytes; at += 16) {
+    largest = f32x4.pmax(largest, f32x4.abs(v128.load(tile + at, MAGNITUDE)));
+  }
   return v128.any_true(f32x4.gt(largest, f32x4.splat(SMALL)));
 }
 
 /** Takes exp(magnitude) into the direction, and leaves magnitudes of 0: for the rare tile where one is not small. */
 function exponentiate(tile: usize, bytes: usize): void {
   for (let at: usize = 0; at < bytes; at += 16) {
-    const power = exp(v128.load(tile + at, MAGNITUDE));
+    // Finite, so that a direction of 0 stays 0.
+    const power = exp(f32x4.pmin(v128.load(tile + at, MAGNITUDE), f32x4.splat(88.7)));
     v128.store(tile + at, f32x4.mul(v128.load(tile + at, DIRECTION), power), DIRECTION);
     v128.store(tile + at, f32x4.splat(0), MAGNITUDE);
   }
 }
 
 /**
- * p = p - direction exp(magnitude): s, the scale of p and the factors 0.001 are in the network's last weights. exp by its
- * Taylor polynomial of degree 5: the next term is below 1e-7.
+ * p = p - direction exp(magnitude): s, the scale of p and the factors 0.001 are in the network's last weights. exp by
+ * its Taylor polynomial of degree 5: the next term is below 1e-7.
  */
 function subtractStep(parameter: usize, tile: usize, bytes: usize, sums: usize): void {
   const one = constant(tile, ONE);

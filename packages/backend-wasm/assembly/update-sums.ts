@@ -1,4 +1,4 @@
-/** Sums over a tensor that passes gather, chunk by chunk: from them come the network's normalisers and the statistics. */
+/** Sums over a tensor, gathered chunk by chunk: from them come the network's normalisers and the statistics. */
 import {
   chunkCount,
   chunkSumsOf,
@@ -11,37 +11,43 @@ import {
 import { clear, pairSum } from './vector-math';
 
 // Addresses of sums in a chunk's or the totals' block: two float64 each, of which the sum counts. g is clipped, m and r
-// are advanced, q = 1 / (r + 1e-6).
+// are advanced, q = 1 / (r + 1e-6). Three of a kind are for the three decays.
 const SUM: usize = 16;
-/** Gathered in the first pass: of a run that is cut by the chunk's ends. */
-export const CUT_RUN: usize = 0 * SUM;
-/** In the second pass: of the gradient, of clip(g, -0.1, 0.1), of the parameter. Three of a kind are for the three decays. */
-export const GRADIENT_SQUARE: usize = 1 * SUM;
-export const CLIP_SQUARE: usize = 2 * SUM;
-export const PARAMETER_SQUARE: usize = 3 * SUM;
-export const SECOND_MOMENT: usize = 4 * SUM;
-export const SECOND_MOMENT_SQUARE: usize = 5 * SUM;
-export const INVERSE_SECOND_MOMENT: usize = 6 * SUM;
-/** g^2 q */
-export const SCALED_GRADIENT_SQUARE: usize = 7 * SUM;
-export const MOMENTUM: usize = 8 * SUM;
-export const MOMENTUM_SQUARE: usize = 11 * SUM;
-/** m^2 q */
-export const SCALED_MOMENTUM_SQUARE: usize = 14 * SUM;
-export const FACTORED_MOMENTUM_SQUARE: usize = 17 * SUM;
-export const FACTORED_GRADIENT_SQUARE: usize = 20 * SUM;
-/** v^2 and 1 / (v + 1e-8); rank < 2 only. */
-export const V_SQUARE: usize = 23 * SUM;
-export const V_INVERSE: usize = 26 * SUM;
-/** In the third pass. */
-export const NEXT_PARAMETER_SQUARE: usize = 29 * SUM;
-export const UPDATE_SQUARE: usize = 30 * SUM;
-/** Of the differences of m_0, m_1, m_2 and r from `center`, where this is needed. */
-export const DEVIATION: usize = 31 * SUM;
-export const DEVIATION_SQUARE: usize = 35 * SUM;
 
-const FIRST_END: usize = 1 * SUM;
-const SECOND_END: usize = 29 * SUM;
+/** Of squares of an input of the network, by its column in SPEC section 11. */
+@inline
+function inputSquare(column: usize): usize {
+  return column * SUM;
+}
+// In the second pass:
+export const GRADIENT_SQUARE: usize = 0 * SUM;
+export const CLIP_SQUARE: usize = 1 * SUM;
+export const PARAMETER_SQUARE: usize = 2 * SUM;
+export const MOMENTUM_SQUARE: usize = 3 * SUM;
+export const SECOND_MOMENT_SQUARE: usize = 6 * SUM;
+/** m^2 q */
+export const SCALED_MOMENTUM_SQUARE: usize = 7 * SUM;
+/** q */
+export const INVERSE_SECOND_MOMENT: usize = 10 * SUM;
+export const FACTORED_GRADIENT_SQUARE: usize = 11 * SUM;
+/** g^2 q */
+export const SCALED_GRADIENT_SQUARE: usize = 14 * SUM;
+/** v^2 and 1 / (v + 1e-8); rank < 2 only. */
+export const V_SQUARE: usize = 15 * SUM;
+export const V_INVERSE: usize = 21 * SUM;
+export const FACTORED_MOMENTUM_SQUARE: usize = 27 * SUM;
+export const SECOND_MOMENT: usize = 30 * SUM;
+export const MOMENTUM: usize = 31 * SUM;
+const SECOND_END: usize = 34 * SUM;
+// In the third pass:
+export const NEXT_PARAMETER_SQUARE: usize = 34 * SUM;
+export const UPDATE_SQUARE: usize = 35 * SUM;
+/** Of the differences of m_0, m_1, m_2 and r from `center`, where this is needed. */
+export const DEVIATION: usize = 36 * SUM;
+export const DEVIATION_SQUARE: usize = 40 * SUM;
+const THIRD_END: usize = 44 * SUM;
+/** In the first pass: of a run that is cut by the chunk's ends. */
+export const CUT_RUN: usize = 44 * SUM;
 
 /** Bytes from one of three sums of a kind to the next. */
 @inline
@@ -50,16 +56,12 @@ export function ofDecay(k: i32): usize {
 }
 
 @inline
-export function clearSumsOfFirstPass(job: usize, chunk: i32): void {
-  clear(chunkSumsOf(job, chunk), FIRST_END);
-}
-@inline
 export function clearSumsOfSecondPass(job: usize, chunk: i32): void {
-  clear(chunkSumsOf(job, chunk) + FIRST_END, SECOND_END - FIRST_END);
+  clear(chunkSumsOf(job, chunk), SECOND_END);
 }
 @inline
 export function clearSumsOfThirdPass(job: usize, chunk: i32): void {
-  clear(chunkSumsOf(job, chunk) + SECOND_END, SUMS_BYTES - SECOND_END);
+  clear(chunkSumsOf(job, chunk) + SECOND_END, THIRD_END - SECOND_END);
 }
 
 /** Adds up the chunks, in their order. */
@@ -75,14 +77,18 @@ export function addUpChunks(job: usize): void {
   }
 }
 
+/** Mean square of an input of the network, where the second pass has summed it. */
+export function meanSquareOf(job: usize, column: i32): f64 {
+  return mean(job, inputSquare(column));
+}
+
 /** The mean over the tensor of what was summed in `sum`. */
-@inline
-export function mean(job: usize, sum: usize): f64 {
+function mean(job: usize, sum: usize): f64 {
   return pairSum(totalsOf(job) + sum) / <f64>sizeOf(job);
 }
 
-// Variances. A mean square less the square of the mean is right to a few 1e-7 of that square, which is enough unless the
-// variance is far smaller. Where it is, the third pass sums once more, differences from the mean.
+// Variances. A mean square less the square of the mean is right to a few 1e-7 of that square, which is enough unless
+// the variance is far smaller. Where it is, the third pass sums once more, differences from the mean.
 
 const CENTERS: usize = 960; // in the network's block: means of m_0, m_1, m_2 and r in float32
 const CENTERED: usize = 976; // whether the third pass has to
@@ -99,12 +105,11 @@ export function isCentered(job: usize): bool {
   return load<i32>(networkOf(job) + CENTERED) != 0;
 }
 
-@inline
 function meanOfPlane(job: usize, plane: i32): f64 {
   return mean(job, plane == 3 ? SECOND_MOMENT : MOMENTUM + ofDecay(plane));
 }
-@inline
-export function meanSquareOfPlane(job: usize, plane: i32): f64 {
+
+function meanSquareOfPlane(job: usize, plane: i32): f64 {
   return mean(job, plane == 3 ? SECOND_MOMENT_SQUARE : MOMENTUM_SQUARE + ofDecay(plane));
 }
 
@@ -121,13 +126,11 @@ export function chooseCenters(job: usize): void {
 }
 
 /** The mean as exactly as the passes know it. */
-@inline
 function bestMeanOfPlane(job: usize, plane: i32): f64 {
   if (!isCentered(job)) return meanOfPlane(job, plane);
   return <f64>centerOf(job, plane) + mean(job, DEVIATION + ofDecay(plane));
 }
 
-@inline
 function variance(job: usize, plane: i32): f64 {
   if (!isCentered(job)) {
     const center = meanOfPlane(job, plane);

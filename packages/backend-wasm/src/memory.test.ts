@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const PROCESS = fileURLToPath(new URL('memory-process.ts', import.meta.url));
+const PROCESS = fileURLToPath(new URL('testing-memory.ts', import.meta.url));
 
 it('makes 100,000 steps in constant memory', { timeout: 180_000 }, () => {
   const args = ['--expose-gc', '--conditions=@velojs/source', '--import', 'tsx', PROCESS];

@@ -5,26 +5,26 @@
  * page, thread 0, is sent commands `{ id, name, parameters }` and keeps the number of the last one done in the control
  * block (see `assembly/threads.ts`).
  */
-export const FAILED_WORD = 2;
+const FAILED_WORD = 2;
 export const DONE_WORD = 15;
 
-export const WORKER_SOURCE: string = `'use strict';
-const inNode = typeof require === 'function';
-const port = inNode ? require('node:worker_threads').parentPort : self;
+/** @param prelude JavaScript that defines `post(message)` and `listen(handler)`. */
+export const workerSource = (prelude: string): string => `'use strict';
+${prelude}
 let kernels;
 let report = () => {};
 const start = ({ module, memory, control, thread }) => {
   kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
   report = (word, value) => Atomics.store(new Int32Array(memory.buffer), (control >>> 2) + word, value);
-  port.postMessage({ ready: true });
+  post({ ready: true });
   if (thread > 0) kernels.serve(control, thread);
 };
 const run = ({ id, name, parameters }) => {
   const result = kernels[name](...parameters);
   report(${DONE_WORD}, id);
-  port.postMessage({ id, result });
+  post({ id, result });
 };
-const receive = (message) => {
+listen((message) => {
   try {
     if (message.module) start(message);
     else run(message);
@@ -32,7 +32,5 @@ const receive = (message) => {
     report(${FAILED_WORD}, 1);
     throw error;
   }
-};
-if (inNode) port.on('message', receive);
-else port.onmessage = (event) => receive(event.data);
+});
 `;

@@ -1,6 +1,5 @@
 /** Workers of Node and of browsers behind one face. */
 import { VeloError } from '@velojs/core';
-import { WORKER_SOURCE } from './worker-source.ts';
 
 export interface Worker {
   send(message: unknown): void;
@@ -18,12 +17,10 @@ export interface Start {
   readonly thread: number;
 }
 
-const isNode = (): boolean =>
-  typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';
-
 /** Resolves when the worker is ready for commands. @throws VeloError `BACKEND_UNAVAILABLE` where it cannot start */
 export async function startWorker(start: Start): Promise<Worker> {
-  const worker = isNode() ? await nodeWorker() : browserWorker();
+  const { openWorker } = await import('#worker');
+  const worker = face(openWorker());
   try {
     await new Promise<void>((resolve, reject) => {
       worker.onMessage(() => resolve());
@@ -41,46 +38,8 @@ export async function startWorker(start: Start): Promise<Worker> {
   return worker;
 }
 
-async function nodeWorker(): Promise<Worker> {
-  // The name in a variable, so that bundlers for browsers leave it alone.
-  const name = 'node:worker_threads';
-  const { Worker } = (await import(
-    /* @vite-ignore */ /* webpackIgnore: true */ name
-  )) as typeof import('node:worker_threads');
-  // Without this program's flags: they may be about its own source.
-  const worker = new Worker(WORKER_SOURCE, { eval: true, execArgv: [] });
-  return face({
-    send: (message) => worker.postMessage(message),
-    terminate: () => void worker.terminate(),
-    listen({ onMessage, onLost }) {
-      worker.on('message', (message) => {
-        // It is ready; a program that has nothing else to do ends.
-        worker.unref();
-        onMessage(message);
-      });
-      worker.on('error', (error) => onLost(error.message));
-      worker.on('exit', (code) => onLost(`it ended with code ${code}`));
-    },
-  });
-}
-
-function browserWorker(): Worker {
-  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: 'text/javascript' }));
-  const worker = new globalThis.Worker(url);
-  return face({
-    send: (message) => worker.postMessage(message),
-    terminate: () => worker.terminate(),
-    listen({ onMessage, onLost }) {
-      worker.addEventListener('message', ({ data }) => {
-        URL.revokeObjectURL(url);
-        onMessage(data);
-      });
-      worker.addEventListener('error', (event) => onLost(event.message || 'it could not be loaded'));
-    },
-  });
-}
-
-interface Endpoint {
+/** What `worker-of-node.ts` and `worker-of-browsers.ts` make. */
+export interface Endpoint {
   send(message: unknown): void;
   terminate(): void;
   listen(handlers: { onMessage(message: unknown): void; onLost(reason: string): void }): void;

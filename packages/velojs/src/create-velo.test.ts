@@ -1,5 +1,5 @@
 import { createTheta, thetaShapes } from '@velojs/core';
-import { expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cpu, createVelo, starterTheta, VeloError } from './index.ts';
 
 /** Half the squared distance of w to (1, -2, 3). */
@@ -73,4 +73,44 @@ it('knows the names of a record and the length of a list', async () => {
   expect(values.map(({ length }) => length)).toEqual([2, 1]);
   // @ts-expect-error: text is no parameter
   await expect(createVelo({ parameters: { w: 'x' }, totalSteps: 3 })).rejects.toThrow(VeloError);
+});
+
+describe('the backend', () => {
+  const options = { parameters: { w: new Float32Array(3) }, totalSteps: 10 };
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('is WebAssembly, or the one that is named', async () => {
+    expect((await createVelo(options)).backend.name).toMatch(/^wasm(-relaxed)?$/);
+    expect((await createVelo({ ...options, backend: 'wasm' })).backend.name).toMatch(/^wasm(-relaxed)?$/);
+    expect((await createVelo({ ...options, backend: 'cpu' })).backend.name).toBe('cpu');
+  });
+
+  it('is plain JavaScript where there is no WebAssembly, unless that was asked for', async () => {
+    vi.stubGlobal('WebAssembly', undefined);
+    const velo = await createVelo(options);
+    expect(velo.backend.name).toBe('cpu');
+    velo.step({ w: gradient(velo.parameters.w.data) }, 1);
+    await expect(createVelo({ ...options, backend: 'wasm' })).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  });
+
+  it('must be one that there is', async () => {
+    const unknown = createVelo({ ...options, backend: 'gpu' as 'cpu' });
+    await expect(unknown).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('"gpu"'),
+    });
+  });
+
+  it('trains alike on both', async () => {
+    const trained = async (backend: 'wasm' | 'cpu') => {
+      const velo = await createVelo({ ...options, backend });
+      for (let step = 0; step < 10; step++) {
+        const { data } = velo.parameters.w;
+        velo.step({ w: gradient(data) }, loss(data));
+      }
+      return [...velo.parameters.w.data];
+    };
+    const [onWasm, onCpu] = [await trained('wasm'), await trained('cpu')];
+    for (const [i, value] of onWasm.entries()) expect(value).toBeCloseTo(onCpu[i]!, 5);
+  });
 });
