@@ -5,7 +5,17 @@
  * - per group of four units: biases of gates i g | of f o | shared inputs, own inputs of i g | the same of f o
  * - per eight columns of the heads: bias | hidden state
  */
-import { COMMON, COMMON_DEPTH, GROUP, groupCount, MLP_ROW, OWN, ownDepth, poolPanels, sharedDepth } from './controller-call';
+import {
+  COMMON,
+  COMMON_DEPTH,
+  GROUP,
+  groupCount,
+  MLP_ROW,
+  OWN,
+  ownDepth,
+  poolPanels,
+  sharedDepth,
+} from './controller-call';
 import { PANEL_ROW_BYTES, PANEL_WIDTH, packHalfPanel, panelBytes } from './matrix-product';
 
 @inline

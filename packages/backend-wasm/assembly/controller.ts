@@ -81,6 +81,7 @@ function groupGates(call: usize, group: i32, buffer: usize): void {
   for (let half: usize = 0; half < 2; half++) {
     // As many of the shared inputs as are more than a tensor's own, then the others beside these.
     multiplyPanel(shared, 1, SHARED_LEAD, panel, SHARED_LEAD, bias, buffer, 0);
+    // A row of the panel's padding.
     const zeros = panel + <usize>COMMON * PANEL_ROW_BYTES;
     const sharedPanel = panel + <usize>SHARED_LEAD * PANEL_ROW_BYTES;
     panel += panelBytes(sharedDepth(H));
@@ -110,11 +111,12 @@ export function headChunks(): i32 {
 /** Third phase: a range of columns of the generated networks. */
 export function controllerHeads(call: usize, chunk: i32): void {
   const H = hiddenSize(call);
+  const n = tensorCount(call);
+  const depth = paddedDepth(H);
   const panels = CHUNK_COLUMNS / PANEL_WIDTH;
   for (let panel = chunk * panels; panel < (chunk + 1) * panels; panel++) {
     const bias = headPanel(packedOf(call), H, panel);
     const output = mlpOut(call) + <usize>panel * PANEL_ROW_BYTES;
-    const depth = paddedDepth(H);
-    multiplyPanel(headInputs(call), tensorCount(call), depth, bias + PANEL_ROW_BYTES, depth, bias, output, MLP_ROW << 2);
+    multiplyPanel(headInputs(call), n, depth, bias + PANEL_ROW_BYTES, depth, bias, output, MLP_ROW << 2);
   }
 }

@@ -27,7 +27,7 @@ export function panelBytes(depth: i32): usize {
   return <usize>paddedDepth(depth) * PANEL_ROW_BYTES;
 }
 
-/** Rows of the highest block: as many as the sums of fit in the registers. */
+/** Rows of the highest block: the most whose sums fit in 15 vector registers beside weights and products. */
 const HIGHEST: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
 /** Height of the next block where `left` rows are left. */
@@ -100,15 +100,22 @@ export function multiplyPanels(
   }
 }
 
-function multiplyHighestBlock(block: usize, panel: usize, depth: i32, start: usize, output: usize, stride: usize): void {
+function multiplyHighestBlock(
+  block: usize,
+  panel: usize,
+  depth: i32,
+  start: usize,
+  output: usize,
+  stride: usize,
+): void {
   multiplyBlock(HIGHEST, false, block, panel, depth, start, output, stride, 0, 0, 0);
 }
 
 // How the loops below are written decides what V8 makes of them; measure before you change it.
 // - The condition comes first: so the body is a block of its own, in which V8 places every load right before its use.
 //   With the condition at the end all loads come first, more than registers hold.
-// - They are in functions without other loops around: V8 would unroll them, which does the same harm.
-// - The first row is done before the loop: so the addresses of a block's entries stay in registers.
+// - No loop is around them in their function (hence `multiplyHighestBlock`): V8 would unroll them, to the same harm.
+// - The panel's first row is done before the loop: so the addresses of a block's entries stay in registers.
 
 /**
  * One block of 2 to 6 rows, with a lone row beside it or without. Both are constants: the branches on them are decided
