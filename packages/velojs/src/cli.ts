@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { addTrainCommand } from './train/command.ts';
 import { addConvertCommand } from './weights/convert.ts';
 import { addFetchCommand } from './weights/fetch.ts';
+import { printable } from './weights/format.ts';
 import { addInspectCommand } from './weights/inspect.ts';
 import { addListCommand } from './weights/list.ts';
 
@@ -44,7 +45,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (error instanceof VeloError) {
-    process.stderr.write(`velojs: ${error.message} (${error.code})\n`);
+    process.stderr.write(`velojs: ${error.message.split('\n').map(printable).join('\n')} (${error.code})\n`);
     process.exitCode = 2;
   } else {
     throw error;

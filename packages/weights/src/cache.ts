@@ -17,11 +17,14 @@ interface CacheApi {
   }>;
 }
 
-/** Null where there is none, as on pages without https. */
+/** Null where there is none, as on pages without https, or where pages may not use it, as in sandboxed frames. */
 export async function browserCache(name = 'velojs'): Promise<WeightsCache | null> {
-  const { caches } = globalThis as { caches?: CacheApi };
-  if (!caches) return null;
-  const cache = await caches.open(name);
+  let cache: Awaited<ReturnType<CacheApi['open']>> | undefined;
+  try {
+    // Where it is forbidden, looking at it throws.
+    cache = await (globalThis as { caches?: CacheApi }).caches?.open(name);
+  } catch {}
+  if (!cache) return null;
   // The API wants addresses; nothing is ever asked of this host.
   const address = (key: string) => `https://velojs.invalid/${encodeURIComponent(key)}`;
   return {

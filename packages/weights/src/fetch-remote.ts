@@ -3,9 +3,9 @@ import { type Theta, VeloError } from '@velojs/core';
 import type { WeightsCache } from './cache.ts';
 import { createDownload, type Download, DownloadFailure } from './download.ts';
 import { readTheta, type ThetaFormat } from './formats.ts';
-import type { WeightsEntry } from './registry.ts';
+import { listWeights, type WeightsEntry } from './registry.ts';
 import type { ThetaMetadata } from './theta-file.ts';
-import { digest, type Expected, hasHash, type Verification, verify } from './verify.ts';
+import { canHash, digest, type Expected, hasHash, NO_HASHES, type Verification, verify } from './verify.ts';
 
 export interface LoadOptions {
   /** Called as bytes arrive from the network; not for what comes from the cache. */
@@ -111,6 +111,7 @@ export async function fetchRemote(
 async function fromCache(context: Context): Promise<FetchedWeights | null> {
   const { weights, options, cache } = context;
   if (!cache) return null;
+  let unverified: FetchedWeights | null = null;
   for (const place of weights.places) {
     if (!place.every((file) => isKept(context, file))) continue;
     const contents: Uint8Array<ArrayBuffer>[] = [];
@@ -123,10 +124,12 @@ async function fromCache(context: Context): Promise<FetchedWeights | null> {
       if (bytes) contents.push(bytes);
     }
     if (contents.length < place.length) continue;
-    const { fetched } = await judge(context, place, contents).catch(() => ({ fetched: null }));
-    if (fetched) return fetched;
+    const judgement = await judge(context, place, contents).catch(() => null);
+    if (!judgement?.fetched) continue;
+    if (judgement.complaints.length === 0) return judgement.fetched;
+    unverified ??= judgement.fetched;
   }
-  return null;
+  return unverified;
 }
 
 async function fromNetwork(context: Context): Promise<FetchedWeights> {
@@ -146,13 +149,15 @@ async function fromNetwork(context: Context): Promise<FetchedWeights> {
   };
   // What nobody can check is not worth its download, unless it is wanted all the same.
   for (const place of weights.places) {
-    if (!weights.entry || options.allowUnverified || place.every(hasHash)) continue;
-    close(
-      place,
-      place.map(
-        ({ url }) => `${url}: not tried, as no hash is known to check it with (allowUnverified, --allow-unverified)`,
-      ),
-    );
+    let why = '';
+    if (weights.entry && !place.every(hasHash))
+      why = 'no hash is known to check it with (allowUnverified, --allow-unverified)';
+    else if (place.some(hasHash) && !canHash()) why = NO_HASHES;
+    if (!options.allowUnverified && why !== '')
+      close(
+        place,
+        place.map(({ url }) => `${url}: not tried, as ${why}`),
+      );
   }
 
   const fetchFile = fileFetcher(context);
@@ -195,7 +200,7 @@ async function fromNetwork(context: Context): Promise<FetchedWeights> {
     : 'If you trust what is there, give its SHA-256 (sha256, --sha256), or accept it unchecked (allowUnverified, --allow-unverified).';
   throw new VeloError(
     'WEIGHTS_UNVERIFIED',
-    `${name} is not what it should be, so nothing was kept:${list.join('')}\n${advice}`,
+    `${name} could not be verified, so nothing was kept:${list.join('')}\n${advice}`,
   );
 }
 
@@ -287,12 +292,14 @@ export const nameOf = (address: string): string => /([^/\\]*)[/\\]*(?:[?#].*)?$/
 /** What to do where there is no network. */
 async function helpFor({ weights: { entry, places }, cache }: Context): Promise<string> {
   const [first] = places[0]!;
-  const file = `${entry?.name ?? 'weights'}.theta`;
+  // The command knows the names of the registry alone.
+  const known = listWeights().find(({ name }) => name === entry?.name)?.name;
+  const file = `${known ?? 'weights'}.theta`;
   const size = first?.bytes === undefined ? '' : ` (${first.bytes} bytes)`;
   const place =
-    cache && first && hasHash(first) ? ` Or put the file of ${first.url} to ${cache.place(await keyOf(first))}.` : '';
+    cache && first && hasHash(first) ? ` Or put the file of ${first.url} at ${cache.place(await keyOf(first))}.` : '';
   return (
-    `On a machine with a network run \`npx velojs fetch ${entry?.name ?? first?.url} --output ${file}\`, ` +
+    `On a machine with a network run \`npx velojs fetch ${known ?? first?.url} --output ${file}\`, ` +
     `bring ${file}${size} here and load it by its path: loadTheta('./${file}').${place}`
   );
 }

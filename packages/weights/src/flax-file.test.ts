@@ -82,6 +82,17 @@ describe('a flax file', () => {
       'toString.hasOwnProperty',
     ]);
   });
+
+  it('keeps byte order marks, so that keys are those that were looked at', () => {
+    const mark = [0xef, 0xbb, 0xbf];
+    const twice = bytes(0x82, 0xc4, 4, mark, 'x', 1, 0xa1, 'x', 2);
+    expect([...readFlax(twice)]).toEqual([
+      ['\ufeffx', 1],
+      ['x', 2],
+    ]);
+    const prototype = bytes(0x81, 0xc4, 12, mark, '__proto__', 0x81, 0xa1, 'x', 1);
+    expect([...readFlax(prototype).keys()]).toEqual(['\ufeff__proto__.x']);
+  });
 });
 
 describe('is refused with WEIGHTS_INVALID', () => {

@@ -41,7 +41,9 @@ class FlaxArray implements StoredArray {
   ) {}
 }
 
-const textOf = (text: unknown) => (typeof text === 'string' ? text : new TextDecoder().decode(text as Uint8Array));
+/** As `scanMsgpack` decodes keys: what it saw is what comes out, a byte order mark included. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const textOf = (text: unknown) => (typeof text === 'string' ? text : decoder.decode(text as Uint8Array));
 
 const extensionCodec = new ExtensionCodec();
 for (const type of [ARRAY_EXTENSION, SCALAR_EXTENSION]) {

@@ -61,6 +61,13 @@ it('goes on after a cut with a range that needs no permission', async () => {
   expect(await kept()).toEqual([`cut-${gitBlob.slice(0, 16)}`]);
 });
 
+it('may be compressed on its way, which pages of other origins are not told', async () => {
+  const totals = new Set<number | null>();
+  expectSame((await load('compressed', { onProgress: ({ total }) => totals.add(total) })).theta);
+  expect([...totals]).toEqual([bytes]);
+  expectSame(await loadTheta(`${address}/compressed`));
+});
+
 it('what was damaged in the cache is fetched again', async () => {
   await load('whole');
   const cache = await caches.open(cacheDir);

@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type Theta, VeloError } from '@velojs/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { browserCache } from './cache.ts';
 import type { LoadOptions } from './fetch-remote.ts';
 import { folderCache } from './file-system.ts';
 import { readTheta, writeTheta } from './formats.ts';
@@ -213,7 +214,7 @@ describe('a connection that breaks', () => {
     const silent: Behaviour = (_, response) =>
       void response.writeHead(200, { ETag: '"1"' }).write(params.subarray(0, 3_000_000));
     server.on('params', inTurn(silent, file(params, { etag: '"1"' })));
-    expectSame((await load(entry('params'), {}, IMPATIENT)).theta);
+    expectSame((await load(entry('params'), {}, { ...QUICK, stall: 2000 })).theta);
     expect(server.requests[1]).toMatch(/^\/params bytes=[1-9]\d+-$/);
     expect(isKeptRight()).toBe(true);
   });
@@ -380,9 +381,29 @@ describe('a server that is not well', () => {
     expect((await load(entry('params'), { allowUnverified: true, offline: true })).format).toBe('flax-params');
     await expect(load(entry('params'), { offline: true })).rejects.toMatchObject({ code: 'OFFLINE' });
     await expect(load(entry('params'))).rejects.toMatchObject({ code: 'WEIGHTS_UNVERIFIED' });
+    // What is right is preferred in the cache too.
+    const cached = await load(entry('params', 'theta.state'), { allowUnverified: true, offline: true });
+    expect([cached.format, cached.files[0]!.verified]).toEqual(['flax-theta', 'git-blob']);
     // Pinned, it is as good as any.
     const pinned = await load(entry('params'), { sha256: sha256Of(own!) });
     expect(pinned.files[0]!.verified).toBe('sha256');
+  });
+
+  it('is not asked where nothing can be checked, unless that is accepted', async () => {
+    server.on('params', file(params));
+    vi.stubGlobal('crypto', {});
+    try {
+      const message = /params: not tried, as there is no crypto.subtle.*https/;
+      await failsWith(load(entry('params')), 'WEIGHTS_UNVERIFIED', message);
+      await failsWith(load(`${server.address}/params`, { sha256: '0'.repeat(64) }), 'WEIGHTS_UNVERIFIED', message);
+      await failsWith(load(params, { sha256: '0'.repeat(64) }), 'WEIGHTS_UNVERIFIED', /no crypto.subtle/);
+      expect(server.requests).toEqual([]);
+      const { theta: loaded, files: fetched } = await load(entry('params'), { allowUnverified: true });
+      expectSame(loaded);
+      expect(fetched[0]!.verified).toBeNull();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('is not trusted with what is no theta', async () => {
@@ -420,6 +441,30 @@ describe('the cache', () => {
     writeFileSync(place, params);
     expectSame((await load(entry('params'), { offline: true })).theta);
     expect(server.requests).toEqual([]);
+  });
+
+  it('is not promised a name that the command does not know', async () => {
+    const url = `${server.address}/params`;
+    const error = await load({ ...entry('params'), name: 'ours' }, { offline: true }).catch((reason) => reason);
+    expect(error.message).toContain(`npx velojs fetch ${url} --output weights.theta`);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['is missing', () => undefined],
+    ['cannot be opened', () => ({ open: () => Promise.reject(new Error('sandboxed')) })],
+    [
+      'must not be looked at',
+      () => {
+        throw new Error('sandboxed');
+      },
+    ],
+  ])('of browsers that %s is none', async (_, get) => {
+    Object.defineProperty(globalThis, 'caches', { get, configurable: true });
+    try {
+      expect(await browserCache()).toBeNull();
+    } finally {
+      Reflect.deleteProperty(globalThis, 'caches');
+    }
   });
 
   it('that cannot be written to costs a warning', async () => {
@@ -491,7 +536,10 @@ describe('processes', { timeout: 60_000 }, () => {
   });
 
   it('that are killed leave something to go on with', async () => {
-    server.on('params', inTurn(file(params, { pause: 50 }), file(params)));
+    // Does not get to its end, however slow this process is to kill it.
+    const half: Behaviour = (_, response) =>
+      void response.writeHead(200, { ETag: '"1"', 'Content-Length': PARAMS }).write(params.subarray(0, 6_000_000));
+    server.on('params', inTurn(half, file(params, { etag: '"1"' })));
     const child = start();
     const result = finish(child);
     await new Promise<void>((halfway) => {
@@ -561,6 +609,17 @@ describe('what is at hand', () => {
       'INVALID_ARGUMENT',
       /absolute/,
     ],
+    ...['../../../../x', 'a'.repeat(63)].map(
+      (hash) =>
+        [
+          `an entry with the hash ${hash}`,
+          () => ({ name: 'x', downloads: [{ files: [{ url: `${server.address}/x`, sha256: hash }] }] }),
+          {},
+          'INVALID_ARGUMENT',
+          /hexadecimal digits/,
+        ] satisfies [string, () => unknown, LoadOptions, string, RegExp],
+    ),
+    ['an entry of nothing', () => ({ name: 'x', downloads: [null] }), {}, 'INVALID_ARGUMENT', /needs a name/],
     ['addresses and paths', () => ['http://localhost/a', './b'], {}, 'INVALID_ARGUMENT', /cannot be mixed/],
     ['a short sha256', () => params, { sha256: 'abc' }, 'INVALID_ARGUMENT', /64 hexadecimal digits/],
     ['a sha256 for two', () => [params, params], { sha256: '0'.repeat(64) }, 'INVALID_ARGUMENT', /one file/],
@@ -608,7 +667,7 @@ describe('a signal', () => {
     const reason = new Error('stop');
     const controller = new AbortController();
     const loading = load(entry('params'), { signal: controller.signal });
-    await vi.waitUntil(() => server.requests.length === 1);
+    await vi.waitUntil(() => server.requests.length === 1, { timeout: 30_000 });
     await new Promise((done) => setTimeout(done, 50));
     controller.abort(reason);
     await expect(loading).rejects.toBe(reason);

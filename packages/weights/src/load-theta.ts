@@ -11,7 +11,7 @@ import {
   type RemoteFile,
 } from './fetch-remote.ts';
 import { readTheta } from './formats.ts';
-import { listWeights, type WeightsEntry } from './registry.ts';
+import { listWeights, type WeightsEntry, type WeightsFile } from './registry.ts';
 import { verify } from './verify.ts';
 
 /**
@@ -113,13 +113,24 @@ function entryOf(source: ThetaSource): WeightsEntry | null {
     typeof name === 'string' &&
     Array.isArray(downloads) &&
     downloads.length > 0 &&
-    downloads.every(
-      ({ files }) => Array.isArray(files) && files.length > 0 && files.every(({ url }) => URL.canParse(url)),
+    downloads.every((place) => Array.isArray(place?.files) && place.files.length > 0 && place.files.every(isFile));
+  if (!isRight) {
+    throw invalid(
+      'An entry of weights needs a name and downloads with files that have absolute addresses, and hashes in hexadecimal digits (sha256: 64, gitBlob: 40) where it has any.',
     );
-  if (!isRight)
-    throw invalid('An entry of weights needs a name and downloads with files that have absolute addresses.');
+  }
   return source;
 }
+
+const SHA256 = /^[\da-f]{64}$/i;
+const GIT_BLOB = /^[\da-f]{40}$/i;
+
+/** Hashes become part of names in the cache: nothing else may be in them. */
+const isFile = (file: Partial<WeightsFile> | null): boolean =>
+  URL.canParse(file?.url ?? '') &&
+  (file?.bytes === undefined || Number.isSafeInteger(file.bytes)) &&
+  (file?.sha256 === undefined || SHA256.test(file.sha256)) &&
+  (file?.gitBlob === undefined || GIT_BLOB.test(file.gitBlob));
 
 const isNode = (): boolean => typeof globalThis.process?.versions?.node === 'string';
 
@@ -183,7 +194,7 @@ async function openCache(cacheDir: string | undefined): Promise<WeightsCache | n
 }
 
 function checkOptions({ sha256, allowUnverified, cacheDir }: LoadOptions): void {
-  if (sha256 !== undefined && !/^[\da-f]{64}$/i.test(sha256)) {
+  if (sha256 !== undefined && !SHA256.test(sha256)) {
     throw invalid(`The sha256 must be 64 hexadecimal digits, not ${JSON.stringify(sha256)}.`);
   }
   if (sha256 !== undefined && allowUnverified) {

@@ -121,6 +121,11 @@ describe('a malformed file is refused with WEIGHTS_INVALID', () => {
     ['a shape that is too large', bytesOf(`{"a":${entry([3], 0, 8)}}`, 8), /8 bytes where its shape \[3\] asks for 12/],
     ['a shape beyond all memory', bytesOf(`{"a":${entry([2 ** 50, 2 ** 50], 0, 8)}}`, 8), /asks for/],
     ['a product that overflows to 0', bytesOf(`{"a":${entry([2 ** 32, 2 ** 32], 0, 0)}}`, 0), /asks for/],
+    [
+      'a product that is no number',
+      bytesOf(`{"a":${entry([...Array(25).fill(2 ** 50), 0], 0, 7)}}`, 7),
+      /asks for NaN/,
+    ],
     ['a negative axis', bytesOf(`{"a":${entry([-1, -2], 0, 8)}}`, 8), /shape \[-1,-2\]/],
     ['a fractional axis', bytesOf(`{"a":${entry([0.5, 4], 0, 8)}}`, 8), /shape \[0.5,4\]/],
     ['a shape that is not a list', bytesOf('{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}', 8), /shape 2/],

@@ -257,9 +257,9 @@ function entryOf(name: string, value: unknown): Entry {
     throw invalid(`has "${name}" at offsets ${show(offsets)}`);
   }
   const [begin, end] = offsets as [number, number];
-  // A product beyond 2^53 is inexact, but far above any difference of offsets that could match.
-  const size = sizeOf(shape) * (Object.hasOwn(TYPE_BYTES, dtype) ? TYPE_BYTES[dtype]! : Number.NaN);
-  if (size !== end - begin && !Number.isNaN(size))
+  // A product beyond 2^53 is inexact, or no number, but no difference of offsets could match it.
+  const size = Object.hasOwn(TYPE_BYTES, dtype) ? sizeOf(shape) * TYPE_BYTES[dtype]! : null;
+  if (size !== null && size !== end - begin)
     throw invalid(`gives "${name}" ${end - begin} bytes where its shape [${shape}] asks for ${size}`);
   return { name, type: dtype, shape, begin, end };
 }

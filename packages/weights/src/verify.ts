@@ -1,6 +1,4 @@
 /** Whether bytes are the expected ones. */
-import { VeloError } from '@velojs/core';
-
 /** What a file must be, as far as it is known. */
 export interface Expected {
   readonly bytes?: number;
@@ -17,15 +15,16 @@ export type Verdict =
 
 export const hasHash = ({ sha256, gitBlob }: Expected): boolean => sha256 !== undefined || gitBlob !== undefined;
 
-/**
- * Compares with every hash that is known: all must agree. Without any the complaint says that none is known.
- *
- * @throws VeloError `WEIGHTS_UNVERIFIED` if there is a hash and nothing to compute it with.
- */
+/** Browsers have it on https and localhost only. */
+export const canHash = (): boolean => globalThis.crypto?.subtle !== undefined;
+export const NO_HASHES = 'there is no crypto.subtle to check it with: serve the page over https or from localhost';
+
+/** Compares with every hash that is known: all must agree. The complaint says so, too, if nothing can be compared. */
 export async function verify(bytes: Uint8Array<ArrayBuffer>, expected: Expected): Promise<Verdict> {
   if (expected.bytes !== undefined && bytes.length !== expected.bytes) {
     return complain(`it has ${bytes.length} bytes instead of ${expected.bytes}`);
   }
+  if (hasHash(expected) && !canHash()) return complain(NO_HASHES);
   if (expected.gitBlob !== undefined) {
     const found = await gitBlobOf(bytes);
     if (found !== expected.gitBlob.toLowerCase()) {
@@ -56,16 +55,8 @@ function gitBlobOf(bytes: Uint8Array): Promise<string> {
   return digest('SHA-1', blob);
 }
 
-/** In hexadecimal digits. */
+/** In hexadecimal digits; only where `canHash`. */
 export async function digest(algorithm: 'SHA-1' | 'SHA-256', bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const { subtle } = globalThis.crypto ?? {};
-  // Browsers have it on https and localhost only.
-  if (!subtle) {
-    throw new VeloError(
-      'WEIGHTS_UNVERIFIED',
-      'Weights cannot be checked here: there is no crypto.subtle. Serve the page over https or from localhost.',
-    );
-  }
-  const hash = new Uint8Array(await subtle.digest(algorithm, bytes));
+  const hash = new Uint8Array(await crypto.subtle.digest(algorithm, bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listWeights, loadTheta, starterTheta, writeTheta } from '@velojs/weights';
+import { listWeights, loadTheta, starterTheta, writeSafetensors, writeTheta } from '@velojs/weights';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finish, type Result, seen, start } from '../testing-cli.ts';
 
@@ -236,6 +236,24 @@ describe('velojs inspect and convert', () => {
     expect(half.stdout).toMatch(/largest change +[\d.]+e-\d+$/m);
     expect(readFileSync(file('half')).length).toBeLessThan(4_700_000);
     expect((await loadTheta(file('half'))).hiddenSize).toBe(512);
+  });
+
+  it('shows names of all kinds, and lets none of them command the terminal', async () => {
+    const tensor = { shape: [1], data: Float32Array.of(1) };
+    const names = ['a.b.c', 'a.b', 'a', `${'x.'.repeat(300_000)}x`, '\x1b[2Jy\u009b'];
+    const tensors = new Map(names.map((name) => [name, tensor]));
+    const metadata = new Map([['\x1b]0;z', 'one\ntwo \u202e']]);
+    writeFileSync(path('names'), writeSafetensors({ tensors, metadata }));
+    const { code, stdout } = await velojs('inspect', path('names'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}\\u\{1b\}\]0;z +one\\u\{a\}two \\u\{202e\}$/m);
+    expect(stdout).toMatch(/^ {2}a +F32 +\[1\] +4 bytes\n {2}a\n {4}b +F32 .*\n {4}b\n {6}c +F32/m);
+    expect(stdout).toMatch(/^ {2}\\u\{1b\}\[2Jy\\u\{9b\} +F32/m);
+    expect(stdout.length).toBeLessThan(1_000_000);
+    expect(stdout).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    const refused = await velojs('convert', path('names'), path('y'), '--to', 'velojs');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('\\u{1b}[2Jy')]);
+    expect(refused.stderr).not.toMatch(ESCAPES);
   });
 
   it.each<[string, () => string[], RegExp]>([

@@ -9,6 +9,10 @@ export const formatBytes = (bytes: number): string => `${formatCount(bytes)} ${b
 export const formatSizes = ({ hiddenSize, bankSize }: { hiddenSize: number; bankSize: number }): string =>
   `H = ${hiddenSize}, K = ${bankSize}`;
 
+/** Text of unknown origin must not be able to command a terminal. */
+export const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+
 /** Rows with their columns aligned, each line behind `indent`. */
 export function alignRows(rows: readonly (readonly string[])[], indent = '  '): string {
   const widths: number[] = [];

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { formatCount } from '../train/report/format.ts';
 import { type Palette, paletteFor } from '../train/report/palette.ts';
 import { fetchWithProgress, usage } from './download.ts';
-import { alignRows, formatBytes, formatSizes } from './format.ts';
+import { alignRows, formatBytes, formatSizes, printable } from './format.ts';
 
 interface InspectOptions {
   readonly allowUnverified: boolean;
@@ -150,22 +150,33 @@ function textOf({ title, files, inspection }: Inspected, palette: Palette): stri
         ['known as', known ? `${known.entry.name}, from ${known.host}; ${known.entry.license}` : 'no known weights'],
       ];
     }),
-    ...Object.entries(metadata).map(([key, value]) => [key, value]),
+    ...Object.entries(metadata).map(([key, value]) => [shown(key), shown(value)]),
   ];
   const heading = `${palette.bold(title)}: ${isVelo ? palette.green('VeLO') : palette.yellow('not usable as VeLO')}`;
-  return [heading, ...(message === null ? [] : [message]), alignRows(rows), '', treeOf(leaves)].join('\n');
+  return [heading, ...(message === null ? [] : [printable(message)]), alignRows(rows), '', treeOf(leaves)].join('\n');
 }
+
+const MAX_SHOWN = 500;
+/** Names and texts of a file, which may be megabytes long. */
+const shown = (text: string): string => printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)} ...` : text);
 
 /** Leaves below the parts of their names. */
 function treeOf(leaves: WeightsInspection['leaves']): string {
   const rows: string[][] = [];
   let above: string[] = [];
   for (const { name, shape, type, bytes } of leaves) {
-    const path = name.split('.');
-    const shared = path.findIndex((part, i) => part !== above[i]);
-    for (let depth = shared; depth < path.length - 1; depth++) rows.push(['  '.repeat(depth) + path[depth]!]);
-    rows.push(['  '.repeat(path.length - 1) + path.at(-1)!, type, `[${shape.join(', ')}]`, formatBytes(bytes)]);
-    above = path.slice(0, -1);
+    const path = shown(name).split('.');
+    const branch = path.slice(0, -1);
+    const differs = branch.findIndex((part, i) => part !== above[i]);
+    for (let depth = differs < 0 ? branch.length : differs; depth < branch.length; depth++)
+      rows.push(['  '.repeat(depth) + path[depth]!]);
+    rows.push([
+      '  '.repeat(path.length - 1) + path.at(-1)!,
+      shown(type),
+      shown(`[${shape.join(', ')}]`),
+      formatBytes(bytes),
+    ]);
+    above = branch;
   }
   return alignRows(rows);
 }

@@ -1,4 +1,5 @@
 /** Files that a command writes: never over an existing one unasked, and whole or not at all. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { usage } from './download.ts';
@@ -9,10 +10,11 @@ export function checkFree(path: string, force: boolean): void {
 }
 
 export function writeOutput(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, bytes);
+    // A new file, not one that a link leads to.
+    writeFileSync(temporary, bytes, { flag: 'wx' });
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
