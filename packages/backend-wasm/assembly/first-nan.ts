@@ -13,7 +13,7 @@ export function firstNaN(values: usize, length: i32): i32 {
   }
   for (; at < end; at += 4) {
     const x = load<f32>(at);
-    if (x != x) return <i32>(at - values) >> 2;
+    if (x != x) return <i32>((at - values) >> 2);
   }
   return -1;
 }

@@ -18,8 +18,9 @@ import {
   TILE_BYTES,
   update,
 } from './update';
+import { JOB_BYTES } from './update-job';
 
-// The control block, in bytes from its start; `controlBytes` of them, 0 in the beginning.
+// The control block, in bytes from its start; `CONTROL_BYTES` of them, 0 in the beginning.
 const GATE: usize = 0; // OPEN, and the number of helpers inside the command
 const EPOCH: usize = 4; // counts commands; helpers sleep on it
 const FAILED: usize = 8; // set where a helper trapped: also by its JavaScript
@@ -50,7 +51,6 @@ const OPEN: i32 = 1 << 30;
 const UPDATE: i32 = 1;
 const CONTROLLER: i32 = 2;
 
-const JOB_BYTES: usize = 64;
 const SCRATCH: usize = 60; // of a job record
 
 /** How often a thread looks before it goes to sleep. */

@@ -5,7 +5,6 @@ import {
   axisF,
   axisI,
   axisM,
-
   axisS,
   chunkAlongSquares,
   chunkCount,

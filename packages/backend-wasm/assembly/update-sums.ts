@@ -1,13 +1,5 @@
 /** Sums over a tensor, gathered chunk by chunk: from them come the network's normalisers and the statistics. */
-import {
-  chunkCount,
-  chunkSumsOf,
-  networkOf,
-  sizeOf,
-  statisticsOf,
-  SUMS_BYTES,
-  totalsOf,
-} from './update-job';
+import { chunkCount, chunkSumsOf, networkOf, sizeOf, statisticsOf, SUMS_BYTES, totalsOf } from './update-job';
 import { clear, pairSum } from './vector-math';
 
 // Addresses of sums in a chunk's or the totals' block: two float64 each, of which the sum counts. g is clipped, m and r

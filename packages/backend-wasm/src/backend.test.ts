@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createTheta, createVelo, type Shape, sizeOf, type Theta, thetaShapes, VeloError } from '@velojs/core';
 import { describe, expect, it } from 'vitest';
 import { type WasmBackend, wasm } from './index.ts';
@@ -22,6 +24,23 @@ const codeOf = async (body: () => unknown): Promise<string | undefined> => {
   }
   return undefined;
 };
+
+/** Runs `body` while every memory is made by `make`. */
+async function withMemory<R>(
+  make: (descriptor: WebAssembly.MemoryDescriptor) => WebAssembly.Memory,
+  body: () => Promise<R>,
+): Promise<R> {
+  const Original = WebAssembly.Memory;
+  WebAssembly.Memory = function Memory(descriptor: WebAssembly.MemoryDescriptor) {
+    return make(descriptor);
+  } as unknown as typeof WebAssembly.Memory;
+  try {
+    return await body();
+  } finally {
+    WebAssembly.Memory = Original;
+  }
+}
+const OriginalMemory = WebAssembly.Memory;
 
 describe('wrap', () => {
   it('gives memory that steps update and that gradients are written to, without copies', async () => {
@@ -63,6 +82,17 @@ describe('wrap', () => {
     velo.step([wave(1000, 3)], 1);
     expect(weights.data).not.toEqual(trained);
     backend.dispose(large);
+    backend.close();
+  });
+
+  it('takes a view of its own memory, which growing detaches', async () => {
+    const backend = await wasm({ simd: 'plain' });
+    const x = backend.wrap(wave(300_000, 1), [300_000]);
+    const view = x.data;
+    const y = backend.wrap(view, [300_000]);
+    expect(view.length).toBe(0);
+    expect(y.data).toEqual(wave(300_000, 1));
+    expect(backend.liveTensors).toBe(2);
     backend.close();
   });
 
@@ -111,6 +141,73 @@ describe('memory', () => {
     two.close();
   });
 
+  it('that runs out in a step leaves everything as it was', async () => {
+    const limited = ({ initial }: WebAssembly.MemoryDescriptor) => new OriginalMemory({ initial, maximum: 40 });
+    const backend = await withMemory(limited, () => wasm({ simd: 'plain' }));
+    const velo = createVelo({
+      backend,
+      theta: randomTheta(),
+      parameters: [wave(35, 1), { shape: [60, 500], data: wave(30_000, 2) }],
+      totalSteps: 10,
+    });
+    // The matrix needs more working memory than the vector.
+    const gradient = backend.wrap(wave(30_000, 1), [60, 500]);
+    const alone = [wave(35, 1), null] as const;
+    const both = [wave(35, 1), gradient] as const;
+    velo.step(alone, 1);
+    const before = await velo.exportState();
+    const rest: ReturnType<typeof backend.wrap>[] = [];
+    while ((await codeOf(() => rest.push(backend.wrap(wave(1000, rest.length), [1000])))) === undefined);
+    // Gaps for the results of a step, too narrow to work in.
+    const [gaps, held] = [0, 1].map((parity) => rest.filter((_, i) => i % 2 === parity)) as [typeof rest, typeof rest];
+    for (const tensor of gaps) backend.dispose(tensor);
+    for (let i = 0; i < 3; i++) expect(await codeOf(() => velo.step(both, 1))).toBe('OUT_OF_MEMORY');
+    expect(await velo.exportState()).toEqual(before);
+    velo.step(alone, 1);
+    for (const [i, { data }] of held.entries()) expect(data).toEqual(wave(1000, 2 * i + 1));
+    for (const tensor of held) backend.dispose(tensor);
+    velo.step(both, 1);
+    velo.dispose();
+    backend.dispose(gradient);
+    expect(backend.liveTensors).toBe(0);
+    backend.close();
+  });
+
+  it('that is not to be had makes the backend unavailable', async () => {
+    const refuse = () => {
+      throw new RangeError('could not allocate memory');
+    };
+    for (const threads of [1, 2]) {
+      expect(await withMemory(refuse, () => codeOf(() => wasm({ threads })))).toBe('BACKEND_UNAVAILABLE');
+    }
+  });
+
+  it.each([1, 2])('is given back by close, %i threads, though tensors are still held', async (threads) => {
+    const made: WeakRef<WebAssembly.Memory>[] = [];
+    const watched = (descriptor: WebAssembly.MemoryDescriptor) => {
+      const memory = new OriginalMemory(descriptor);
+      made.push(new WeakRef(memory));
+      return memory;
+    };
+    const backend = await withMemory(watched, () => wasm({ simd: 'plain', threads }));
+    const x = backend.wrap(wave(100, 1), [100]);
+    const velo = createVelo({ backend, theta: randomTheta(), parameters: [x], totalSteps: 10 });
+    velo.step([wave(100, 2)], 1);
+    backend.close();
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await expect
+      .poll(() => {
+        collect();
+        return made.map((memory) => memory.deref() === undefined);
+      })
+      .toEqual([true]);
+    expect(backend.bytesInUse).toBe(0);
+    velo.dispose();
+    backend.dispose(x);
+    expect(backend.liveTensors).toBe(0);
+  });
+
   it('is gone after close', async () => {
     const backend = await wasm({ simd: 'plain' });
     const x = backend.wrap(Float32Array.of(1, 2), [2]);
@@ -122,6 +219,7 @@ describe('memory', () => {
       () => backend.tensor([1], [1]),
       () => velo.step([Float32Array.of(1, 1)], 1),
       () => backend.read([x]),
+      () => velo.synchronize(),
     ]) {
       expect(await codeOf(use)).toBe('DISPOSED');
     }

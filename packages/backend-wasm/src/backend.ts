@@ -65,9 +65,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const wanted = checkOptions(options);
   const threads = canShareMemory() ? wanted : 1;
   const { simd, module } = await compileKernels(options.simd, threads > 1);
-  const memory = new WebAssembly.Memory(
-    threads > 1 ? { initial: 16, maximum: MAX_PAGES, shared: true } : { initial: 16 },
-  );
+  const memory = createMemory(threads > 1);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   const kernels = exports as unknown as ThreadKernels;
   const heap = new Heap(memory);
@@ -77,17 +75,18 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     control = heap.allocate(kernels.CONTROL_BYTES.value);
     commands = await startThreads(threads, kernels, { module, memory, control });
   }
-  return createBackend(new Store(heap, kernels, commands, control), simd);
+  return createBackend(new Store({ heap, kernels, commands, control }), simd, commands.threads);
 }
 
-function createBackend(store: Store, simd: Simd): WasmBackend {
-  const { scopes, commands } = store;
+function createBackend(store: Store, simd: Simd, threads: number): WasmBackend {
+  const { scopes } = store;
   const fill = (values: ArrayLike<number>, shape: Shape, wrapped: boolean): WasmTensor => {
     if (values.length !== sizeOf(shape)) {
       throw new VeloError('SHAPE_MISMATCH', `${values.length} values do not fill the shape [${shape}].`);
     }
+    const source = store.holds(values) ? Float32Array.from(values) : values;
     const tensor = store.create(shape, wrapped);
-    store.view(store.resident(tensor)).set(values);
+    store.view(store.resident(tensor)).set(source);
     return tensor;
   };
   const keep = (tensor: WasmTensor): WasmTensor => {
@@ -96,12 +95,10 @@ function createBackend(store: Store, simd: Simd): WasmBackend {
     return tensor;
   };
   return {
-    name: ['wasm', simd === 'relaxed' && simd, commands.threads > 1 && `${commands.threads}-threads`]
-      .filter(Boolean)
-      .join('-'),
+    name: ['wasm', simd === 'relaxed' && simd, threads > 1 && `${threads}-threads`].filter(Boolean).join('-'),
     arithmetic: 'float32',
     simd,
-    threads: commands.threads,
+    threads,
     kernels: createKernels(store),
     get liveTensors() {
       return store.liveTensors;
@@ -120,16 +117,12 @@ function createBackend(store: Store, simd: Simd): WasmBackend {
       if (storage instanceof Float64Array) return storage.findIndex(Number.isNaN);
       // Waits for whoever writes to it.
       store.view(storage);
-      return store.kernels.firstNaN(storage.address, storage.length);
+      return store.machine.kernels.firstNaN(storage.address, storage.length);
     },
-    async read(tensors) {
-      const snapshots = tensors.map((tensor) => store.snapshot(tensor));
-      await commands.settled();
-      return snapshots.map((values) => values());
-    },
+    read: (tensors) => store.read(tensors),
     dispose: (tensor) => store.free(tensor),
     keep,
-    synchronize: () => commands.settled(),
+    synchronize: async () => store.machine.commands.settled(),
     scope: (body) => scopes.run(body),
 
     own(tensor) {
@@ -162,6 +155,19 @@ function createBackend(store: Store, simd: Simd): WasmBackend {
     ...arrayOperations((values, shape) => store.handle(values, shape)),
     reshape: (x, shape) => store.handle(x.storage, shape),
   };
+}
+
+/** Shared memory reserves all that it may grow to, which some devices refuse. */
+function createMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(shared ? { initial: 16, maximum: MAX_PAGES, shared } : { initial: 16 });
+  } catch (cause) {
+    throw new VeloError(
+      'BACKEND_UNAVAILABLE',
+      `There is no WebAssembly memory to be had here (${(cause as Error).message}): close backends that are not used any more${shared ? ', or leave `threads` out' : ''}.`,
+      { cause },
+    );
+  }
 }
 
 async function startThreads(

@@ -40,6 +40,8 @@ export function ownThread(kernels: Kernels): Commands {
 
 /** This thread leads, and blocks until its helpers are done too. */
 export function leadHere(kernels: ThreadKernels, helpers: readonly Worker[]): Commands {
+  let given = 0;
+  let done = 0;
   let lost: VeloError | null = null;
   for (const helper of helpers) helper.onLost((reason) => (lost ??= workerLost(reason, false)));
   const check = () => {
@@ -47,14 +49,21 @@ export function leadHere(kernels: ThreadKernels, helpers: readonly Worker[]): Co
   };
   return {
     threads: helpers.length + 1,
-    given: 0,
-    done: 0,
+    get given() {
+      return given;
+    },
+    get done() {
+      return done;
+    },
     run(name, ...parameters) {
       check();
+      given++;
       const finished = (kernels[name] as (...parameters: number[]) => number | undefined)(...parameters);
-      if (finished !== 0) return;
-      lost = workerLost('it does not answer', true);
-      throw lost;
+      if (finished === 0) {
+        lost = workerLost('it does not answer', true);
+        throw lost;
+      }
+      done = given;
     },
     wait: check,
     settled: async () => check(),
@@ -95,11 +104,12 @@ export function leadElsewhere(
     clearInterval(watch);
     watch = undefined;
   };
-  const lose = (reason: string) => {
-    lost ??= workerLost(reason, done() < given);
+  const fail = (error: VeloError) => {
+    lost ??= error;
     for (const { reject } of waiting) reject(lost);
     keepWaiting([]);
   };
+  const lose = (reason: string) => fail(workerLost(reason, done() < given));
   for (const worker of [leader, ...helpers]) worker.onLost(lose);
   leader.onMessage((message) => {
     if ((message as { result?: number }).result === 0) lose('it does not answer');
@@ -138,7 +148,7 @@ export function leadElsewhere(
       }),
     close() {
       for (const worker of [leader, ...helpers]) worker.terminate();
-      lose('the backend was closed');
+      fail(new VeloError('DISPOSED', 'The backend was closed before its last steps were done.'));
     },
   };
 }

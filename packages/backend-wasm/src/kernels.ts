@@ -12,7 +12,7 @@ import {
 import type { Store } from './store.ts';
 import type { Block, WasmTensor } from './tensor.ts';
 
-/** Words of a record; what they mean is written at `JOB` in `assembly/update.ts` and at `CALL` in `assembly/controller.ts`. */
+/** Words of a record; what they mean is written in `assembly/update-job.ts` and `assembly/controller-call.ts`. */
 const RECORD = 16;
 const SCRATCH_WORD = 15;
 /** Entries, or weights of the LSTM met by all tensors, below which waking helpers costs more than they do. */
@@ -32,7 +32,7 @@ function packedTheta(store: Store, packed: WeakMap<object, Block>, theta: Device
   const source = store.resident(heads);
   let block = packed.get(source);
   if (!block) {
-    const { kernels } = store;
+    const { kernels } = store.machine;
     const H = theta.hiddenSize;
     block = store.attach(source, kernels.packedThetaBytes(H) >>> 0);
     const { inputWeight, recurrentWeight, poolWeight, poolBias } = theta;
@@ -49,7 +49,7 @@ function controller(
   { statistics, ranks, common, hidden, cell }: ControllerInputs<WasmTensor>,
   H: number,
 ): ControllerOutputs<WasmTensor> {
-  const { kernels, commands } = store;
+  const { kernels, control } = store.machine;
   const n = hidden.shape[0]!;
   const inputs = [statistics, ranks, common, hidden, cell].map((tensor) => store.resident(tensor));
   const outputs = {
@@ -59,15 +59,14 @@ function controller(
   };
   const written = Object.values(outputs).map((tensor) => store.resident(tensor));
   const scratch = store.scratch('controller', kernels.controllerScratchBytes(n, H) >>> 0);
-  const record = store.record(RECORD);
-  const words = store.words(record, RECORD);
-  words.set([n, H, ...[...inputs, ...written, theta].map(({ address }) => address), scratch]);
-  store.using([...inputs, ...written, theta], () => {
-    if (commands.threads > 1 && n * H * H >= WORTH_SHARING) {
-      commands.run('leadController', store.control, record, store.counters(0));
-    } else commands.run('controller', record);
+  const used = [...inputs, ...written, theta];
+  store.withRecord(RECORD, (record) => {
+    store.words(record, RECORD).set([n, H, ...used.map(({ address }) => address), scratch]);
+    store.using(used, ({ threads, run }) => {
+      if (threads > 1 && n * H * H >= WORTH_SHARING) run('leadController', control, record, store.counters(0));
+      else run('controller', record);
+    });
   });
-  store.discard(record);
   return outputs;
 }
 
@@ -76,7 +75,6 @@ function update(
   slots: readonly Slot<WasmTensor>[],
   mlp: WasmTensor,
 ): { slots: readonly Slot<WasmTensor>[]; statistics: WasmTensor } {
-  const { kernels, commands } = store;
   const n = slots.length;
   const networks = store.resident(mlp);
   const statistics = store.create([n, STATISTICS_LENGTH]);
@@ -87,7 +85,6 @@ function update(
     used.push(block);
     return block.address;
   };
-  // Everything gets its place first: making room moves what `words` looks at.
   const jobs = slots.map(({ geometry, parameter, accumulators: { moments, rows, columns }, gradient }, j) => [
     ...viewOf(geometry),
     resident(parameter),
@@ -98,21 +95,33 @@ function update(
     networks.address + 4 * MLP_ROW * j,
     results.address + 4 * STATISTICS_LENGTH * j,
   ]);
-  const table = store.record(RECORD * n);
+  const entries = slots.reduce((sum, { geometry }) => sum + geometry.size, 0);
+  store.withRecord(RECORD * n, (table) => runJobs(store, jobs, table, entries, used));
+  return { slots, statistics };
+}
+
+/** Writes `jobs`, which have `entries` altogether, to `table`, finds room for them to work in, and has them done. */
+function runJobs(
+  store: Store,
+  jobs: readonly (readonly number[])[],
+  table: number,
+  entries: number,
+  used: readonly Block[],
+): void {
+  const { kernels, commands, control } = store.machine;
+  const n = jobs.length;
   let words = store.words(table, RECORD * n);
   for (const [j, job] of jobs.entries()) words.set(job, RECORD * j);
 
   const tile = kernels.TILE_BYTES.value as number;
-  let entries = 0;
+  const share = commands.threads > 1;
   /** Scratch of the largest job that one thread does alone, and of the largest that all share. */
   let own = 0;
   let shared = 0;
-  const share = commands.threads > 1;
-  const isShared = slots.map(({ geometry }, j) => {
+  const isShared = jobs.map((_, j) => {
     const job = table + 4 * RECORD * j;
     const bytes = kernels.jobScratchBytes(job) >>> 0;
     const split = share && kernels.chunkCount(job) > 1;
-    entries += geometry.size;
     if (split) shared = Math.max(shared, bytes);
     else own = Math.max(own, bytes);
     return split;
@@ -125,13 +134,10 @@ function update(
   for (const [j, split] of isShared.entries()) {
     words[RECORD * j + SCRATCH_WORD] = split ? sharedScratch : arenas + tile;
   }
-  store.using(used, () => {
-    if (share && entries >= WORTH_SHARING) {
-      commands.run('leadUpdate', store.control, table, n, counters, arenas, arenaBytes);
-    } else commands.run('update', table, n, arenas);
+  store.using(used, ({ run }) => {
+    if (share && entries >= WORTH_SHARING) run('leadUpdate', control, table, n, counters, arenas, arenaBytes);
+    else run('update', table, n, arenas);
   });
-  store.discard(table);
-  return { slots, statistics };
 }
 
 /** The first eight words of a job. */

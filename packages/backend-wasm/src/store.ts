@@ -2,35 +2,46 @@
 import { Scopes, type Shape, sizeOf, VeloError } from '@velojs/core';
 import type { Commands } from './commands.ts';
 import type { Heap } from './heap.ts';
-import type { Kernels } from './kernel-module.ts';
+import type { Kernels, ThreadKernels } from './kernel-module.ts';
 import { type Block, type Memory, WasmTensor } from './tensor.ts';
 
-export class Store implements Memory {
+/** What everything runs on. */
+interface Machine {
+  readonly heap: Heap;
+  /** `ThreadKernels` where there are threads. */
   readonly kernels: Kernels;
   readonly commands: Commands;
   /** Address of the threads' control block; 0 without threads. */
   readonly control: number;
+}
+
+export class Store implements Memory {
   readonly scopes: Scopes<WasmTensor>;
   /** Handles that were made and not yet freed. */
   liveTensors = 0;
-  readonly #heap: Heap;
   readonly #attachments = new Map<Block, Block[]>();
   readonly #scratch = new Map<string, { address: number; bytes: number }>();
   /** Blocks to be released when a command is done, in the order of commands. */
   readonly #leaving: { address: number; after: number }[] = [];
-  #closed = false;
+  /** Null once closed: whoever still holds a tensor then holds no memory. */
+  #machine: Machine | null;
 
-  constructor(heap: Heap, kernels: Kernels, commands: Commands, control: number) {
-    this.#heap = heap;
-    this.kernels = kernels;
-    this.commands = commands;
-    this.control = control;
+  constructor(machine: Machine) {
+    this.#machine = machine;
     this.scopes = new Scopes(isTensor, (tensor) => this.free(tensor));
+  }
+
+  /** @throws VeloError `DISPOSED` once closed, as everything that needs it. */
+  get machine(): Machine {
+    if (this.#machine) return this.#machine;
+    throw new VeloError('DISPOSED', 'This backend was closed: create another one.');
   }
 
   /** Bytes of WebAssembly memory that are in use. */
   get bytesInUse(): number {
-    return this.#heap.bytesInUse;
+    if (!this.#machine) return 0;
+    this.#sweep();
+    return this.machine.heap.bytesInUse;
   }
 
   /** A tensor whose values are whatever was there. */
@@ -58,29 +69,38 @@ export class Store implements Memory {
   }
 
   view(block: Block): Float32Array {
-    this.#check();
-    if (block.usedBy > this.commands.done) this.commands.wait(block.usedBy);
-    return new Float32Array(this.#heap.memory.buffer, block.address, block.length);
+    const { heap, commands } = this.machine;
+    if (block.usedBy > commands.done) commands.wait(block.usedBy);
+    return new Float32Array(heap.memory.buffer, block.address, block.length);
   }
 
-  /** The values as of now, once all commands given so far are done. */
-  snapshot(tensor: WasmTensor): () => Float32Array {
-    const { storage } = tensor;
-    if (storage instanceof Float64Array || storage.usedBy <= this.commands.done) {
-      const values = new Float32Array(tensor.values);
-      return () => values;
+  /** Whether `values` are a view of this memory, which growing detaches. */
+  holds(values: ArrayLike<number>): boolean {
+    return ArrayBuffer.isView(values) && values.buffer === this.machine.heap.memory.buffer;
+  }
+
+  /** The values as of now; of blocks that commands still use, copies made after these. */
+  async read(tensors: readonly WasmTensor[]): Promise<Float32Array[]> {
+    const { commands } = this.machine;
+    const copies: Block[] = [];
+    try {
+      const values = tensors.map((tensor) => {
+        const { storage } = tensor;
+        if (storage instanceof Float64Array || storage.usedBy <= commands.done) return new Float32Array(tensor.values);
+        const copy = this.#block(storage.length, false);
+        copies.push(copy);
+        this.copy(copy, storage);
+        return copy;
+      });
+      if (copies.length > 0) await commands.settled();
+      return values.map((value) => (value instanceof Float32Array ? value : this.view(value).slice()));
+    } finally {
+      for (const copy of copies) this.#release(copy);
     }
-    const copy = this.#block(storage.length, false);
-    this.copy(copy, storage);
-    return () => {
-      const values = this.view(copy).slice();
-      this.#release(copy);
-      return values;
-    };
   }
 
   copy(to: Block, from: Block): void {
-    this.using([to, from], () => this.commands.run('copy', to.address, from.address, 4 * to.length));
+    this.using([to, from], ({ run }) => run('copy', to.address, from.address, 4 * to.length));
   }
 
   /** Takes the storage away from a handle; the block goes with its last one. @throws VeloError `DISPOSED` */
@@ -110,54 +130,70 @@ export class Store implements Memory {
   }
 
   /** Runs commands that read or write `blocks`. */
-  using(blocks: readonly Block[], run: () => void): void {
-    run();
-    const { given } = this.commands;
-    for (const block of blocks) block.usedBy = given;
+  using(blocks: readonly Block[], run: (commands: Commands) => void): void {
+    const { commands } = this.machine;
+    try {
+      run(commands);
+    } finally {
+      // Also of a command that a lost worker has left unfinished.
+      for (const block of blocks) block.usedBy = commands.given;
+    }
   }
 
   /** Address of working memory of at least `bytes`, the same for the same name as long as it is large enough. */
   scratch(name: string, bytes: number): number {
     const found = this.#scratch.get(name);
     if (found && found.bytes >= bytes) return found.address;
-    if (found) this.#leave(found.address, this.commands.given);
-    const address = this.#heap.allocate(bytes);
+    if (found) {
+      this.#scratch.delete(name);
+      this.#leave(found.address, this.machine.commands.given);
+    }
+    const address = this.#allocate(bytes);
     this.#scratch.set(name, { address, bytes });
     return address;
   }
 
   /** Counters for commands of at most `count` records. */
   counters(count: number): number {
-    const { counterBytes } = this.kernels as Partial<{ counterBytes(count: number): number }>;
-    return this.scratch('counters', counterBytes!(count));
+    return this.scratch('counters', (this.machine.kernels as ThreadKernels).counterBytes(count));
   }
 
-  /** Address of `words` words that a command reads. */
-  record(words: number): number {
-    this.#check();
-    this.#sweep();
-    return this.#heap.allocate(4 * words);
+  /** Gives `use` the address of `words` words for its commands to read. */
+  withRecord(words: number, use: (address: number) => void): void {
+    const address = this.#allocate(4 * words);
+    try {
+      use(address);
+    } finally {
+      this.#leave(address, this.machine.commands.given);
+    }
   }
 
+  /** Until the next allocation. */
   words(address: number, length: number): Uint32Array {
-    return new Uint32Array(this.#heap.memory.buffer, address, length);
-  }
-
-  /** Gives a record back once the commands given so far are done. */
-  discard(address: number): void {
-    this.#leave(address, this.commands.given);
+    return new Uint32Array(this.machine.heap.memory.buffer, address, length);
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.commands.close();
+    this.#machine?.commands.close();
+    this.#machine = null;
   }
 
   #block(length: number, wrapped: boolean): Block {
-    this.#check();
+    return { address: this.#allocate(4 * length), length, wrapped, handles: 0, usedBy: 0 };
+  }
+
+  #allocate(bytes: number): number {
+    const { heap, commands } = this.machine;
     this.#sweep();
-    return { address: this.#heap.allocate(4 * length), length, wrapped, handles: 0, usedBy: 0 };
+    try {
+      return heap.allocate(bytes);
+    } catch (error) {
+      if (this.#leaving.length === 0) throw error;
+      // What commands still use is free when they are done.
+      commands.wait(commands.given);
+      this.#sweep();
+      return heap.allocate(bytes);
+    }
   }
 
   #release(block: Block): void {
@@ -167,20 +203,19 @@ export class Store implements Memory {
   }
 
   #leave(address: number, after: number): void {
-    if (after <= this.commands.done) this.#heap.release(address);
+    if (!this.#machine) return;
+    const { heap, commands } = this.#machine;
+    if (after <= commands.done) heap.release(address);
     else this.#leaving.push({ address, after });
   }
 
   #sweep(): void {
     if (this.#leaving.length === 0) return;
-    const { done } = this.commands;
+    const { heap, commands } = this.machine;
+    const { done } = commands;
     const staying = this.#leaving.filter(({ after }) => after > done);
-    for (const { address, after } of this.#leaving) if (after <= done) this.#heap.release(address);
+    for (const { address, after } of this.#leaving) if (after <= done) heap.release(address);
     this.#leaving.splice(0, this.#leaving.length, ...staying);
-  }
-
-  #check(): void {
-    if (this.#closed) throw new VeloError('DISPOSED', 'This backend was closed: create another one.');
   }
 }
 

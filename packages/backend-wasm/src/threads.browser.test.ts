@@ -82,6 +82,22 @@ it('reports a worker that is gone, of which browsers say nothing', async () => {
   }
 });
 
+it('tells who waits that it was closed', async () => {
+  const backend = await wasm({ simd: 'plain', threads: 2 });
+  const gradient = backend.wrap(new Float32Array(2_000_000).fill(0.5), [2000, 1000]);
+  const weights = backend.wrap(new Float32Array(2_000_000).fill(0.1), [2000, 1000]);
+  const velo = createVelo({ backend, theta: starterTheta(), parameters: [weights], totalSteps: 100 });
+  velo.step([gradient], 1);
+  const waiting = [velo.synchronize(), velo.exportState()].map((promise) =>
+    expect(promise).rejects.toMatchObject({ code: 'DISPOSED' }),
+  );
+  backend.close();
+  await Promise.all(waiting);
+  await expect(velo.synchronize()).rejects.toMatchObject({ code: 'DISPOSED' });
+  expect(() => velo.step([gradient], 1)).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+  velo.dispose();
+});
+
 it('has one thread where memory cannot be shared', async () => {
   const shared = globalThis.SharedArrayBuffer;
   try {

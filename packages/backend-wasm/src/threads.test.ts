@@ -118,6 +118,7 @@ describe('a worker that is gone', () => {
     const velo = optimizer(backend);
     step(velo, 0);
     const before = valuesOf(velo);
+    const state = await velo.exportState();
     const exit = ended(workers[0]!);
     await workers[0]!.terminate();
     await exit;
@@ -125,6 +126,11 @@ describe('a worker that is gone', () => {
     expect(await codeOf(() => velo.synchronize())).toBe('WORKER_LOST');
     expect(valuesOf(velo)).toEqual(before);
     expect(velo.stepsTaken).toBe(1);
+    const { tensors } = await velo.exportState();
+    for (const [name, { data }] of Object.entries(tensors)) {
+      const expected = Float32Array.from(state.tensors[name]!.data);
+      expect(Buffer.from(Float32Array.from(data).buffer).equals(Buffer.from(expected.buffer)), name).toBe(true);
+    }
     backend.close();
   });
 
@@ -159,6 +165,8 @@ describe('a worker that is gone', () => {
     for (let i = 0; i < 100 && codes.at(-1) === undefined; i++) codes.push(await codeOf(() => step(velo, i)));
     expect(codes.at(-1)).toBe('WORKER_LOST');
     expect(await codeOf(() => step(velo, 9))).toBe('WORKER_LOST');
+    // Half of it may be that of the next step.
+    expect(await codeOf(() => velo.exportState())).toBe('WORKER_LOST');
     backend.close();
   });
 
