@@ -150,7 +150,14 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       }
       return own;
     });
-    keepTree(backend, [deviceTheta as unknown as Tree<T>, state]);
+    const held = [deviceTheta as unknown as Tree<T>, state];
+    try {
+      keepTree(backend, held);
+    } catch (error) {
+      // Memory ran out: what was kept already is out of the scope's reach.
+      for (const tensor of tensorsOf(backend, held)) if (!wrapped.has(tensor)) backend.dispose(tensor);
+      throw error;
+    }
   });
   let stepsTaken = 0;
   /** Fixed by the first step, here or after `importState`. */

@@ -78,7 +78,9 @@ export function withGradientAccumulation<T extends Tensor, S extends Tree<T>>(
         if (count < every) return { inner: state.inner, count, gradients: summed, present, loss: lossSum };
         const averages = summed.map((sum, j) => (present[j] ? div(sum, every) : null));
         const averageLoss = typeof lossSum === 'number' ? lossSum / every : div(lossSum, every);
-        return empty(inner.update(state.inner, averages, averageLoss), typeof lossSum !== 'number');
+        // Room for the next sum first: after the update, which may be in place, nothing may fail.
+        const next = empty(state.inner, typeof lossSum !== 'number');
+        return { ...next, inner: inner.update(state.inner, averages, averageLoss) };
       }),
   };
 }
