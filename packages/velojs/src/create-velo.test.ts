@@ -1,6 +1,6 @@
 import { createTheta, thetaShapes } from '@velojs/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { cpu, createVelo, starterTheta, VeloError } from './index.ts';
+import { cpu, createVelo, starterTheta, VeloError, wasm } from './index.ts';
 
 /** Half the squared distance of w to (1, -2, 3). */
 const goal = [1, -2, 3];
@@ -99,6 +99,17 @@ describe('the backend', () => {
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('"gpu"'),
     });
+  });
+
+  it('must be there, not be promised', async () => {
+    const promised: object[] = [{ backend: wasm() }, { backend: wasm }, { theta: Promise.resolve(starterTheta()) }];
+    for (const mistake of promised) {
+      const created = createVelo({ ...options, ...mistake });
+      await expect(created).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining('await'),
+      });
+    }
   });
 
   it('trains alike on both', async () => {

@@ -8,6 +8,7 @@ import {
   type Tensor,
   type Theta,
   type Velo,
+  VeloError,
 } from '@velojs/core';
 import { starterTheta } from '@velojs/weights';
 import { type BackendName, chooseBackend, type ReadableTensor } from './choose-backend.ts';
@@ -50,6 +51,13 @@ export async function createVelo<const P extends Like<P, ParameterInput<T>>, T e
   options: VeloOptions<T, P>,
 ): Promise<Velo<T, P>> {
   const { backend: given, theta = starterTheta() } = options;
+  for (const [name, value] of Object.entries({ backend: given, theta })) {
+    if (typeof value === 'function' || typeof (value as { then?: unknown } | undefined)?.then === 'function') {
+      const call =
+        typeof value === 'function' ? 'a function: call it, and await what it returns' : 'a promise: await it';
+      throw new VeloError('INVALID_ARGUMENT', `The ${name} is ${call}.`);
+    }
+  }
   const isNamed = given === undefined || typeof given === 'string';
   // Where none is given, T is the type of those chosen from.
   const backend = isNamed ? ((await chooseBackend(given)) as unknown as Backend<T>) : given;
