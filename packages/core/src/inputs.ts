@@ -89,7 +89,7 @@ export function uploadGradients<T extends Tensor>(
     const shape = shapes[j]!;
     if (backend.isTensor(value)) {
       checkShape(value.shape, shape, what);
-      checkNumbers(backend, value, backend.peek?.(value), what);
+      checkNumbers(backend, value, what);
       return value;
     }
     if (!(value instanceof Float32Array)) {
@@ -105,7 +105,7 @@ export function uploadGradients<T extends Tensor>(
     checkLength(given, sizeOf(shape), what);
     const values = float32(given);
     const tensor = backend.borrow ? backend.borrow(values, shape) : backend.tensor(values, shape);
-    checkNumbers(backend, tensor, values, what);
+    checkNumbers(backend, tensor, what, values);
     return tensor;
   });
 }
@@ -152,14 +152,18 @@ function checkFinite(data: ArrayLike<number>, what: string): void {
   }
 }
 
-/** Gradients may be infinite: they are clipped. `values` are those of `gradient`, where the host sees them. */
+/** Gradients may be infinite: they are clipped. `values` are those of `gradient`, where the caller has them at hand. */
 function checkNumbers<T extends Tensor>(
   backend: Backend<T>,
   gradient: T,
-  values: Float32Array | Float64Array | undefined,
   what: string,
+  values?: Float32Array | Float64Array,
 ): void {
-  const bad = backend.firstNaN ? backend.firstNaN(gradient) : values ? firstNaN(values) : -1;
+  const find = () => {
+    const seen = values ?? backend.peek?.(gradient);
+    return seen ? firstNaN(seen) : -1;
+  };
+  const bad = backend.firstNaN ? backend.firstNaN(gradient) : find();
   if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
 }
 

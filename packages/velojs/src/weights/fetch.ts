@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { listWeights } from '@velojs/weights';
 import type { Command } from 'commander';
-import { paletteFor } from '../train/report/palette.ts';
+import { paletteFor } from '../palette.ts';
 import { fetchWithProgress, usage } from './download.ts';
 import { alignRows, formatBytes, formatSizes, formatVerified } from './format.ts';
 import { checkFree, writeOutput } from './output.ts';

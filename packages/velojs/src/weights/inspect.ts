@@ -5,8 +5,8 @@ import { basename } from 'node:path';
 import { VeloError } from '@velojs/core';
 import { inspectWeights, listWeights, type WeightsEntry, type WeightsInspection } from '@velojs/weights';
 import type { Command } from 'commander';
+import { type Palette, paletteFor } from '../palette.ts';
 import { formatCount } from '../train/report/format.ts';
-import { type Palette, paletteFor } from '../train/report/palette.ts';
 import { fetchWithProgress, usage } from './download.ts';
 import { alignRows, formatBytes, formatSizes, printable } from './format.ts';
 

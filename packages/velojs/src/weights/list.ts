@@ -2,7 +2,7 @@
 import { VeloError } from '@velojs/core';
 import { fetchWeights, listWeights, type WeightsEntry } from '@velojs/weights';
 import type { Command } from 'commander';
-import { paletteFor } from '../train/report/palette.ts';
+import { paletteFor } from '../palette.ts';
 import { alignRows, formatBytes, formatCheck, formatSizes } from './format.ts';
 
 interface ListOptions {

@@ -1,7 +1,8 @@
 /** Progress of downloads for people, on stderr: a bar on a terminal, a line per file elsewhere. */
 import type { DownloadProgress } from '@velojs/weights';
-import { SingleBar } from 'cli-progress';
-import { paletteFor } from '../train/report/palette.ts';
+import type { SingleBar } from 'cli-progress';
+import { paletteFor } from '../palette.ts';
+import { progressBar } from '../progress-bar.ts';
 import { formatMegabytes } from './format.ts';
 
 export interface DownloadDisplay {
@@ -29,18 +30,7 @@ function bars(stream: NodeJS.WriteStream): DownloadDisplay {
         stop();
         shown = url;
         stream.write(`${heading(url, loaded)}\n`);
-        bar = new SingleBar({
-          stream,
-          format: `${palette.green('{bar}')} {loaded} of {whole}  ({eta_formatted} left)`,
-          barCompleteChar: '━',
-          barIncompleteChar: '─',
-          barsize: 30,
-          hideCursor: true,
-          clearOnComplete: true,
-          stopOnComplete: false,
-          etaBuffer: 50,
-          fps: 10,
-        });
+        bar = progressBar(stream, palette, '{loaded} of {whole}');
         bar.start(total ?? 0, loaded, texts);
       }
       bar?.setTotal(total ?? Math.max(1, loaded));

@@ -1,8 +1,8 @@
 /** Loss curves in the terminal, on a logarithmic axis. */
 import plot, { type LineFormatterArgs, type Settings } from 'simple-ascii-chart';
+import type { Palette } from '../../palette.ts';
 import { type Comparison, type ShownRun, shownRuns } from '../comparison.ts';
 import { lossHeading } from './format.ts';
-import type { Palette } from './palette.ts';
 import { formatTick, logTicks } from './scale.ts';
 
 const STYLES = {

@@ -1,10 +1,11 @@
 /** Progress for people: a bar on a terminal, a line per finished run elsewhere. */
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
+import type { Palette } from '../../palette.ts';
+import { progressBar } from '../../progress-bar.ts';
 import { type OptimizerSpec, optimizerLabel } from '../optimizers.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Run } from '../training.ts';
 import { formatLoss, formatTest, testHeading } from './format.ts';
-import type { Palette } from './palette.ts';
 
 export interface Progress {
   start(task: Task, runs: number): void;
@@ -22,18 +23,7 @@ export function barProgress(stream: NodeJS.WriteStream, palette: Palette): Progr
     start(started, runs) {
       task = started;
       finished = 0;
-      bar = new SingleBar({
-        stream,
-        format: `${palette.green('{bar}')} {percentage} %  {optimizer}, loss {loss}  ({eta_formatted} left)`,
-        barCompleteChar: '━',
-        barIncompleteChar: '─',
-        barsize: 30,
-        hideCursor: true,
-        clearOnComplete: true,
-        stopOnComplete: false,
-        etaBuffer: 50,
-        fps: 10,
-      });
+      bar = progressBar(stream, palette, '{percentage} %  {optimizer}, loss {loss}');
       bar.start(runs * task.steps, 0, { optimizer: '', loss: '-' });
     },
     update(optimizer, steps, loss) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { paletteFor } from '../../palette.ts';
 import type { Comparison } from '../comparison.ts';
 import { createTask } from '../tasks/index.ts';
 import type { Run } from '../training.ts';
@@ -6,7 +7,6 @@ import { chart } from './chart.ts';
 import { formatLoss, formatTest } from './format.ts';
 import { escapeHtml } from './html-text.ts';
 import { jsonReport } from './json.ts';
-import { paletteFor } from './palette.ts';
 import { formatTick, logTicks } from './scale.ts';
 import { lossSvg } from './svg.ts';
 import { comparisonText } from './text.ts';

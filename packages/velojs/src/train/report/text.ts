@@ -1,10 +1,10 @@
 /** A comparison as text for the terminal. */
 import { stripVTControlCharacters } from 'node:util';
+import type { Palette } from '../../palette.ts';
 import type { Comparison } from '../comparison.ts';
 import type { Task } from '../tasks/task.ts';
 import { chart } from './chart.ts';
 import { describeTask, tableRows } from './format.ts';
-import type { Palette } from './palette.ts';
 
 export const taskHeading = (task: Task, palette: Palette): string =>
   `${palette.bold(task.name)}: ${task.title}\n${palette.dim(describeTask(task))}`;
