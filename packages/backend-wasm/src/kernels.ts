@@ -18,7 +18,7 @@ const SCRATCH_WORD = 15;
 /** Entries, or weights of the LSTM met by all tensors, below which waking helpers costs more than they do. */
 const WORTH_SHARING = 32_768;
 
-export function createKernels(store: Store): Kernels<WasmTensor> {
+export function createKernels(store: Store): Omit<Kernels<WasmTensor>, 'loss'> {
   const packed = new WeakMap<object, Block>();
   return {
     controller: (inputs, theta) => controller(store, packedTheta(store, packed, theta), inputs, theta.hiddenSize),

@@ -34,8 +34,12 @@ export type VeloErrorCode =
   | 'BACKEND_UNAVAILABLE'
   /** There is no memory left for another tensor. */
   | 'OUT_OF_MEMORY'
+  /** A tensor is larger than what the device can hold in one piece. */
+  | 'TENSOR_TOO_LARGE'
   /** A thread that takes part in the work has ended, or does not answer. */
   | 'WORKER_LOST'
+  /** The GPU has gone away: the driver was restarted, or the device was destroyed. */
+  | 'DEVICE_LOST'
   /** A tensor or an optimizer was used after it was disposed of, or disposed of twice. */
   | 'DISPOSED'
   /** The body of a scope returned a promise. */

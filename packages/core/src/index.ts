@@ -5,13 +5,23 @@ export { VeloError, type VeloErrorCode } from './errors.ts';
 export { type Factored, factoredAxes, type Geometry, geometryOf, sizeOf } from './geometry.ts';
 export { type AccumulationState, withGradientAccumulation } from './gradient-accumulation.ts';
 export type { GradientInput, Like, ParameterInput } from './inputs.ts';
-export type { Accumulators, ControllerInputs, ControllerOutputs, Kernels, Slot, SlotUpdate } from './kernels.ts';
+export type {
+  Accumulators,
+  ControllerInputs,
+  ControllerOutputs,
+  Kernels,
+  LossInputs,
+  LossOutputs,
+  Slot,
+  SlotUpdate,
+} from './kernels.ts';
 export {
   createLossBuffer,
   type DeviceLossBuffer,
   type HostLossBuffer,
   hostLossFeatures,
   type LossBuffer,
+  lossCorrections,
   lossDecays,
   pushHostLoss,
 } from './loss-buffer.ts';

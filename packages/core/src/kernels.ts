@@ -1,12 +1,36 @@
 /**
- * VeLO is cut at its global reductions into two kernels: one network per tensor, one per parameter. Types only.
+ * VeLO is cut at its global reductions into two kernels: one network per tensor, one per parameter. A third takes the
+ * loss where that is a tensor. Types only.
  *
- * Their composed definitions (`controller.ts`, `per-parameter-mlp.ts`) *are* the mathematics; a backend may replace
- * them by fused ones, which the conformance suite compares with these.
+ * Their composed definitions (`controller.ts`, `per-parameter-mlp.ts`, `loss-buffer.ts`) *are* the mathematics; a
+ * backend may replace them by fused ones, which the conformance suite compares with these.
  */
 import type { Tensor } from './backend.ts';
 import type { Geometry } from './geometry.ts';
 import type { DeviceTheta } from './theta.ts';
+
+/** `count` and `decays` are host values that change between steps: to be uploaded, not compiled in. */
+export interface LossInputs<T extends Tensor> {
+  /** One entry, of any shape. */
+  readonly loss: T;
+  /** Losses seen, this one included. */
+  readonly count: number;
+  /** `[10]`, see `lossDecays`. */
+  readonly decays: Float64Array;
+  /** `[1, 10]`, without this loss; see `loss-buffer.ts`. */
+  readonly means: T;
+  /** `[1, 10]` */
+  readonly minima: T;
+}
+
+export interface LossOutputs<T extends Tensor> {
+  /** `[1, 10]`, with this loss. */
+  readonly means: T;
+  /** `[1, 10]` */
+  readonly minima: T;
+  /** `[1, 9]`, in `[-1, 1]`; 0 during the first two losses. */
+  readonly features: T;
+}
 
 /** What the controller reads besides theta. `n` tensors take part in this update. */
 export interface ControllerInputs<T extends Tensor> {
@@ -55,6 +79,8 @@ export interface SlotUpdate<T extends Tensor> {
 }
 
 export interface Kernels<T extends Tensor> {
+  /** Moving averages of the loss and nine features of its progress (SPEC section 6); where it is a number, the host's work. */
+  loss(inputs: LossInputs<T>): LossOutputs<T>;
   /** Features, mixing, LSTM and heads for all tensors at once (SPEC sections 7 and 8). */
   controller(inputs: ControllerInputs<T>, theta: DeviceTheta<T>): ControllerOutputs<T>;
   /**

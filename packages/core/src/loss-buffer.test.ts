@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLossBuffer, type HostLossBuffer, hostLossFeatures, lossDecays, pushHostLoss } from './index.ts';
-import { deviceLossFeatures, pushDeviceLoss, toDevice, withTotalSteps } from './loss-buffer.ts';
+import { deviceLoss, toDevice, withTotalSteps } from './loss-buffer.ts';
 import { reference } from './reference/index.ts';
 
 const push = (losses: readonly number[], totalSteps = 100): HostLossBuffer =>
@@ -46,13 +46,22 @@ describe('loss buffer', () => {
   it('gives the same on a device', async () => {
     const losses = [4, 2.2, 1.4, 1.8, 2.2, 30, -1, -3, 0.5];
     const backend = reference();
-    let device = toDevice(backend, createLossBuffer(60));
-    for (const loss of losses) device = pushDeviceLoss(backend, device, backend.tensor([loss], []));
-    const [features] = await backend.read([deviceLossFeatures(backend, device)]);
-    const expected = hostLossFeatures(push(losses, 60));
-    features!.forEach((x, k) => {
-      expect(x).toBeCloseTo(expected[k]!, 6);
-    });
+    let host = createLossBuffer(60);
+    let device = toDevice(backend, host);
+    for (const value of losses) {
+      host = pushHostLoss(host, value);
+      const { features, ...pushed } = deviceLoss(backend, {
+        ...device,
+        count: host.count,
+        loss: backend.tensor([value], []),
+      });
+      device = { ...device, count: host.count, ...pushed };
+      const [actual] = await backend.read([features]);
+      const expected = hostLossFeatures(host);
+      actual!.forEach((x, k) => {
+        expect(x).toBeCloseTo(expected[k]!, 6);
+      });
+    }
   });
 
   it('keeps its bias-corrected means when the length of training changes', () => {

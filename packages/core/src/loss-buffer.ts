@@ -5,6 +5,7 @@
  * (SPEC section 10). On the device, in float32, where it is a tensor: then nothing is read back.
  */
 import type { Backend, Tensor } from './backend.ts';
+import type { LossInputs, LossOutputs } from './kernels.ts';
 import { operations } from './operations.ts';
 
 const AVERAGES = 10;
@@ -27,9 +28,8 @@ export type HostLossBuffer = {
 export type DeviceLossBuffer<T extends Tensor> = {
   readonly on: 'device';
   readonly count: number;
-  readonly hostDecays: Float64Array;
+  readonly decays: Float64Array;
   /** `[1, 10]` each. */
-  readonly decays: T;
   readonly means: T;
   readonly minima: T;
 };
@@ -57,23 +57,17 @@ export function createLossBuffer(totalSteps: number): HostLossBuffer {
 export function toDevice<T extends Tensor>(backend: Backend<T>, buffer: HostLossBuffer): DeviceLossBuffer<T> {
   const { count, decays, means, minima } = buffer;
   const upload = (values: Float64Array) => backend.tensor(values, [1, AVERAGES]);
-  return {
-    on: 'device',
-    count,
-    hostDecays: decays,
-    decays: upload(decays),
-    means: upload(means),
-    minima: upload(minima),
-  };
+  return { on: 'device', count, decays, means: upload(means), minima: upload(minima) };
 }
 
 /** 1 - decay^count: what a mean of `count` values must be divided by. */
-const corrections = (decays: Float64Array, count: number) => decays.map((decay) => 1 - decay ** count);
+export const lossCorrections = (decays: Float64Array, count: number): Float64Array =>
+  decays.map((decay) => 1 - decay ** count);
 
 export function pushHostLoss(buffer: HostLossBuffer, loss: number): HostLossBuffer {
   const { decays, means } = buffer;
   const count = buffer.count + 1;
-  const q = corrections(decays, count);
+  const q = lossCorrections(decays, count);
   // Quirk: the ceiling divides the old means by the corrections of the new count.
   const ceiling = buffer.count === 0 ? loss : Math.max(...means.map((mean, k) => mean / q[k]!));
   const x = Math.min(2 * Math.abs(ceiling), loss);
@@ -87,7 +81,7 @@ export function hostLossFeatures(buffer: HostLossBuffer): Float64Array {
   const { count, decays, means, minima } = buffer;
   const features = new Float64Array(FEATURES);
   if (count <= WARM_UP) return features;
-  const q = corrections(decays, count);
+  const q = lossCorrections(decays, count);
   return features.map((_, k) => {
     const low = minima[k]!;
     const progress = (means[k]! / q[k]! - low) / Math.max(MINIMUM_PROGRESS, means[k + 1]! / q[k + 1]! - low);
@@ -95,36 +89,28 @@ export function hostLossFeatures(buffer: HostLossBuffer): Float64Array {
   });
 }
 
-/** As `pushHostLoss`, with `loss` a tensor of one entry. */
-export function pushDeviceLoss<T extends Tensor>(
+/** Composed definition of the kernel `loss`: `pushHostLoss` and `hostLossFeatures`. */
+export function deviceLoss<T extends Tensor>(
   backend: Backend<T>,
-  buffer: DeviceLossBuffer<T>,
-  loss: T,
-): DeviceLossBuffer<T> {
-  const { abs, add, div, maxOver, min, mul, reshape, sub } = operations(backend);
-  const { hostDecays, decays, means } = buffer;
-  const count = buffer.count + 1;
-  const q = backend.tensor(corrections(hostDecays, count), [1, AVERAGES]);
+  { loss, count, decays, means, minima }: LossInputs<T>,
+): LossOutputs<T> {
+  const { abs, add, clip, div, max, maxOver, min, mul, reshape, slice, sub } = operations(backend);
+  const decay = backend.tensor(decays, [1, AVERAGES]);
+  const q = backend.tensor(lossCorrections(decays, count), [1, AVERAGES]);
   const value = reshape(loss, [1, 1]);
-  const ceiling = buffer.count === 0 ? value : maxOver(div(means, q), 1);
+  const ceiling = count === 1 ? value : maxOver(div(means, q), 1);
   const x = min(mul(abs(ceiling), 2), value);
-  const pushed = add(mul(means, decays), mul(sub(1, decays), x));
-  return { ...buffer, count, means: pushed, minima: min(buffer.minima, div(pushed, q)) };
-}
-
-/** `[1, 9]` */
-export function deviceLossFeatures<T extends Tensor>(backend: Backend<T>, buffer: DeviceLossBuffer<T>): T {
-  const { clip, div, max, mul, slice, sub } = operations(backend);
-  const { count, hostDecays, means, minima } = buffer;
-  const averages = div(means, backend.tensor(corrections(hostDecays, count), [1, AVERAGES]));
-  const low = slice(minima, 1, 0, FEATURES);
+  const pushed = add(mul(means, decay), mul(sub(1, decay), x));
+  const averages = div(pushed, q);
+  const lows = min(minima, averages);
+  const low = slice(lows, 1, 0, FEATURES);
   const progress = div(
     sub(slice(averages, 1, 0, FEATURES), low),
     max(sub(slice(averages, 1, 1, AVERAGES), low), MINIMUM_PROGRESS),
   );
   // A factor rather than an early return: the third step shall run no operation that the first did not.
   const warm = backend.tensor([count <= WARM_UP ? 0 : 1], [1, 1]);
-  return mul(clip(sub(progress, 1), -1, 1), warm);
+  return { means: pushed, minima: lows, features: mul(clip(sub(progress, 1), -1, 1), warm) };
 }
 
 /** The buffer for another length of training: half-lives change, bias-corrected means and minima stay. */
@@ -135,14 +121,8 @@ export function withTotalSteps<T extends Tensor>(
 ): LossBuffer<T> {
   const decays = lossDecays(totalSteps);
   const { count } = buffer;
-  const before = corrections(buffer.on === 'host' ? buffer.decays : buffer.hostDecays, count);
-  const rescale = corrections(decays, count).map((q, k) => (count === 0 ? 1 : q / before[k]!));
+  const before = lossCorrections(buffer.decays, count);
+  const rescale = lossCorrections(decays, count).map((q, k) => (count === 0 ? 1 : q / before[k]!));
   if (buffer.on === 'host') return { ...buffer, decays, means: buffer.means.map((mean, k) => mean * rescale[k]!) };
-  const upload = (values: Float64Array) => backend.tensor(values, [1, AVERAGES]);
-  return {
-    ...buffer,
-    hostDecays: decays,
-    decays: upload(decays),
-    means: backend.binary('mul', buffer.means, upload(rescale)),
-  };
+  return { ...buffer, decays, means: backend.binary('mul', buffer.means, backend.tensor(rescale, [1, AVERAGES])) };
 }

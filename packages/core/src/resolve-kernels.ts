@@ -2,11 +2,13 @@
 import type { Backend, Shape, Tensor } from './backend.ts';
 import { controller } from './controller.ts';
 import type { Kernels } from './kernels.ts';
+import { deviceLoss } from './loss-buffer.ts';
 import { perParameterUpdate } from './per-parameter-mlp.ts';
 
 /** The definitions: every kernel by composed operations. */
 export function composedKernels<T extends Tensor>(backend: Backend<T>): Kernels<T> {
   return {
+    loss: (inputs) => deviceLoss(backend, inputs),
     controller: (inputs, theta) => controller(backend, inputs, theta),
     update: (slots, mlp) => perParameterUpdate(backend, slots, mlp),
   };
@@ -17,6 +19,7 @@ export function resolveKernels<T extends Tensor>(backend: Backend<T>): Kernels<T
   const { kernels } = backend;
   const composed = composedKernels(backend);
   return {
+    loss: (inputs) => (kernels?.loss ? kernels : composed).loss!(inputs),
     controller: (inputs, theta) => (kernels?.controller ? kernels : composed).controller!(inputs, theta),
     update: (slots, mlp) => (kernels?.update ? kernels : composed).update!(slots, mlp),
   };

@@ -43,7 +43,7 @@ export function checkHeader(state: ExportedState, theta: Theta): void {
 }
 
 /** Follows from parameters, `totalSteps` and where losses are kept: not part of an exported state. */
-const DERIVED = /(^|\.)(ranks|lossBuffer\.(on|decays|hostDecays))$/;
+const DERIVED = /(^|\.)(ranks|lossBuffer\.(on|decays))$/;
 /** Numbers of the loss, exported as such whether they are kept on the host or on a device. */
 const LOSSES = /(^|\.)lossBuffer\.(means|minima)$|^loss$/;
 

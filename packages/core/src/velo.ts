@@ -3,13 +3,11 @@ import { accumulatorShapes } from './accumulators.ts';
 import type { Backend, Shape, Tensor } from './backend.ts';
 import { VeloError } from './errors.ts';
 import { geometryOf, sizeOf } from './geometry.ts';
-import type { Accumulators } from './kernels.ts';
+import type { Accumulators, Kernels } from './kernels.ts';
 import {
   createLossBuffer,
-  deviceLossFeatures,
   hostLossFeatures,
   type LossBuffer,
-  pushDeviceLoss,
   pushHostLoss,
   toDevice,
   withTotalSteps,
@@ -65,7 +63,7 @@ export function velo<T extends Tensor>(options: {
   const { backend, theta } = options;
   const totalSteps = checkTotalSteps(options.totalSteps);
   const kernels = resolveKernels(backend);
-  const { concat, reshape } = operations(backend);
+  const { concat } = operations(backend);
 
   return {
     backend,
@@ -75,13 +73,13 @@ export function velo<T extends Tensor>(options: {
 
     update: (state, gradients, loss) =>
       backend.scope(() => {
-        const lossBuffer = pushLoss(backend, state.lossBuffer, loss);
+        const { lossBuffer, features } = pushLoss(backend, kernels, state.lossBuffer, loss);
         const iteration = state.iteration + 1;
         const present = gradients.flatMap((gradient, j) => (gradient === null ? [] : [j]));
         if (present.length === 0) return { ...state, lossBuffer, iteration };
 
         const fraction = backend.tensor(fractionFeatures(state.iteration / state.totalSteps), [1, 9]);
-        const common = concat([fraction, reshape(lossFeatures(backend, lossBuffer), [1, 9])], 1);
+        const common = concat([fraction, features], 1);
         const gather = (x: T) => takeRows(backend, x, present);
         const { mlp, hidden, cell } = kernels.controller(
           {
@@ -194,17 +192,25 @@ function restingStatistics<T extends Tensor>(backend: Backend<T>, parameter: T, 
   return tensorStatistics(backend, parameter, accumulators, backend.tensor([0], [1, 1]));
 }
 
-function pushLoss<T extends Tensor>(backend: Backend<T>, buffer: LossBuffer<T>, loss: number | T): LossBuffer<T> {
-  if (buffer.on === 'host' && typeof loss === 'number') return pushHostLoss(buffer, loss);
-  if (buffer.on === 'device' && typeof loss !== 'number') return pushDeviceLoss(backend, buffer, loss);
+function pushLoss<T extends Tensor>(
+  backend: Backend<T>,
+  kernels: Kernels<T>,
+  buffer: LossBuffer<T>,
+  loss: number | T,
+): { lossBuffer: LossBuffer<T>; features: T } {
+  if (buffer.on === 'host' && typeof loss === 'number') {
+    const lossBuffer = pushHostLoss(buffer, loss);
+    return { lossBuffer, features: backend.tensor(hostLossFeatures(lossBuffer), [1, 9]) };
+  }
+  if (buffer.on === 'device' && typeof loss !== 'number') {
+    const count = buffer.count + 1;
+    const { means, minima, features } = kernels.loss({ ...buffer, count, loss });
+    return { lossBuffer: { ...buffer, count, means, minima }, features };
+  }
   throw new VeloError(
     'LOSS_KIND_CHANGED',
     `The loss must stay ${buffer.on === 'host' ? 'a number' : 'a tensor'}, as it was in the first step.`,
   );
-}
-
-function lossFeatures<T extends Tensor>(backend: Backend<T>, buffer: LossBuffer<T>): T {
-  return buffer.on === 'host' ? backend.tensor(hostLossFeatures(buffer), [1, 9]) : deviceLossFeatures(backend, buffer);
 }
 
 /** The rows of the tensors that take part. */

@@ -5,7 +5,7 @@ import { Scratch } from './scratch.ts';
 import { update } from './update.ts';
 
 /** Fused kernels; they share working memory, which is kept from step to step. */
-export function createKernels(): Kernels<CpuTensor> {
+export function createKernels(): Omit<Kernels<CpuTensor>, 'loss'> {
   const scratch = new Scratch();
   return {
     controller: (inputs, theta) => controller(inputs, theta, scratch),

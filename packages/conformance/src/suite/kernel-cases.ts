@@ -2,11 +2,13 @@
 import {
   accumulatorShapes,
   type Backend,
+  createLossBuffer,
   geometryOf,
   type Kernels,
   leavesOf,
   MLP_LENGTH,
   MLP_ROW,
+  pushHostLoss,
   rankFeatures,
   type Shape,
   STATISTICS,
@@ -27,6 +29,12 @@ export interface ControllerCase {
   readonly common: Float32Array;
   readonly hidden: Float32Array;
   readonly cell: Float32Array;
+}
+
+export interface LossCase {
+  readonly totalSteps: number;
+  /** In order; the kernel is given the last, and what came of those before. */
+  readonly losses: readonly number[];
 }
 
 export interface UpdateCase {
@@ -119,6 +127,23 @@ export async function runController<T extends Tensor>(
   });
 }
 
+export async function runLoss<T extends Tensor>(
+  backend: Backend<T>,
+  kernels: Kernels<T>,
+  { totalSteps, losses }: LossCase,
+): Promise<Outputs> {
+  const { decays, means, minima, count } = losses.slice(0, -1).reduce(pushHostLoss, createLossBuffer(totalSteps));
+  const borrowed = {
+    loss: backend.tensor(losses.slice(-1), []),
+    means: backend.tensor(means, [1, means.length]),
+    minima: backend.tensor(minima, [1, minima.length]),
+  };
+  return run(backend, borrowed, () => {
+    const outputs = kernels.loss({ ...borrowed, decays, count: count + 1 });
+    return { means: outputs.means, minima: outputs.minima, features: outputs.features };
+  });
+}
+
 export async function runUpdate<T extends Tensor>(
   backend: Backend<T>,
   kernels: Kernels<T>,
@@ -195,6 +220,12 @@ export function outputsDeviation(actual: Outputs, expected: Outputs): { deviatio
       const scales = statisticsScales(expected);
       for (const [i, scale] of scales.entries())
         note(`statistics, entry ${i}`, Math.abs(found[i]! - wanted[i]!) / scale);
+    } else if (name === 'features') {
+      // Differences, at the scale of 1.
+      note(
+        name,
+        wanted.reduce((worst, value, i) => Math.max(worst, Math.abs(found[i]! - value)), 0),
+      );
     } else if (name === 'mlp') {
       const columns = (keep: (column: number) => boolean) => (values: Float32Array) =>
         values.filter((_, i) => keep(i % MLP_ROW));

@@ -18,9 +18,11 @@ import { randomTheta, randomValues } from '../random.ts';
 import {
   type ControllerCase,
   controllerCase,
+  type LossCase,
   type Outputs,
   outputsDeviation,
   runController,
+  runLoss,
   runUpdate,
   type UpdateCase,
   updateCase,
@@ -34,6 +36,13 @@ const SIZES: readonly (readonly [hidden: number, bank: number])[] = [
   [1, 1],
   [8, 3],
   [33, 16],
+];
+/** Far enough apart for their averages to differ in float32 too. */
+const LOSSES: readonly number[] = [
+  ...[5, 4, 3, 2, 1, 8, 9, 12, 3],
+  ...randomValues(SEED, [20], 2),
+  ...[50, 1e6, -4, 0, 1e-3],
+  ...randomValues(3, [15], 9),
 ];
 const MORE_SHAPES: Readonly<Record<string, readonly Shape[]>> = {
   ...SHAPES,
@@ -68,6 +77,7 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
     expectSame(overridden, composed);
   }
   const compareController = (inputs: ControllerCase) => compare((on, kernels) => runController(on, kernels, inputs));
+  const compareLoss = (inputs: LossCase) => compare((on, kernels) => runLoss(on, kernels, inputs));
   const compareUpdate = (inputs: UpdateCase) => compare((on, kernels) => runUpdate(on, kernels, inputs));
 
   describe(`kernels against the reference${fused ? ', fused and composed' : ''}`, () => {
@@ -86,6 +96,13 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
         const inputs = controllerCase(3, [[2], [2, 2], []], 8, 3);
         for (const value of [0, 1e-12, 1e12]) {
           await compareController({ ...inputs, statistics: inputs.statistics.map(() => value) });
+        }
+      }));
+
+    it(`loss, the first to the ${LOSSES.length}th`, () =>
+      noLeak(async () => {
+        for (let count = 1; count <= LOSSES.length; count++) {
+          await compareLoss({ totalSteps: 300, losses: LOSSES.slice(0, count) });
         }
       }));
 
@@ -149,6 +166,23 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
       });
     }
 
+    for (const output of ['means', 'minima', 'features'] as const) {
+      it(`rejects a loss kernel whose "${output}" is wrong`, async () => {
+        const inputs: LossCase = { totalSteps: 300, losses: LOSSES };
+        const expected = await runLoss(oracle, oracleKernels, inputs);
+        const wrong: Kernels<T> = {
+          ...kernels,
+          loss(...args) {
+            const outputs = kernels.loss(...args);
+            return { ...outputs, [output]: spoil(output, expected[output]!, outputs[output]) };
+          },
+        };
+        expectSame(await runLoss(backend, kernels, inputs), expected);
+        const spoiled = await runLoss(backend, wrong, inputs);
+        expect(() => expectSame(spoiled, expected)).toThrow(output);
+      });
+    }
+
     const outputs = ['parameter', 'moments', 'rows', 'columns'] as const;
     const statistics = Array.from({ length: STATISTICS_LENGTH }, (_, column) => column);
     for (const output of [...outputs, ...statistics]) {
@@ -182,7 +216,7 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
 
   if (fused) {
     describe('overrides', () => {
-      it('run at every step of an optimizer, and their results are what it goes on with', async () => {
+      it.each(['number', 'tensor'])('run at every step of an optimizer, with a %s as loss', async (kind) => {
         const calls: Record<string, number> = {};
         const counted = Object.fromEntries(
           Object.entries(backend.kernels!).map(([name, kernel]) => [
@@ -203,14 +237,20 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
           ),
           totalSteps: 10,
         });
-        for (let step = 0; step < 3; step++)
+        for (let step = 0; step < 3; step++) {
+          const loss = 1 - step / 10;
+          const tensor = kind === 'tensor' ? backend.tensor([loss], []) : null;
           velo.step(
             shapes.map((shape, j) => randomValues(step * 10 + j, shape)),
-            1 - step / 10,
+            tensor ?? loss,
           );
+          if (tensor) backend.dispose(tensor);
+        }
         await velo.synchronize();
         velo.dispose();
-        expect(calls).toEqual(Object.fromEntries(Object.keys(backend.kernels!).map((name) => [name, 3])));
+        // A loss that is a number is the host's work.
+        const expected = Object.keys(backend.kernels!).filter((name) => kind === 'tensor' || name !== 'loss');
+        expect(calls).toEqual(Object.fromEntries(expected.map((name) => [name, 3])));
       });
     });
   }
