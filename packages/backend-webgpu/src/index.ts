@@ -1,0 +1,3 @@
+/// <reference types="@webgpu/types" />
+export { type WebgpuBackend, type WebgpuOptions, webgpu } from './backend.ts';
+export type { WebgpuTensor } from './tensor.ts';
