@@ -5,7 +5,7 @@ import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type
 // Packages import each other from source, so tests need no build.
 const conditions = ['@velojs/source'];
 const report = process.env.VELOJS_TEST_REPORT;
-const inBrowser = 'packages/*/src/**/*.browser.test.ts';
+const inBrowser = ['packages/*/src/**/*.browser.test.ts', 'benchmarks/**/*.browser.test.ts'];
 const withRelaxedSimd = 'packages/*/src/**/relaxed-simd.test.ts';
 const testTimeout = 60_000;
 
@@ -17,7 +17,7 @@ const node: TestProjectInlineConfiguration = {
     testTimeout,
     environment: 'node',
     include: ['packages/*/src/**/*.test.ts', 'benchmarks/**/*.test.ts', 'examples/**/*.test.ts', 'tools/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, inBrowser, withRelaxedSimd],
+    exclude: [...configDefaults.exclude, ...inBrowser, withRelaxedSimd],
   },
 };
 
@@ -32,6 +32,10 @@ const nodeWithRelaxedSimd: TestProjectInlineConfiguration = {
     execArgv: process.version.startsWith('v20.') ? ['--experimental-wasm-relaxed-simd'] : [],
   },
 };
+
+// In Node, WebGPU finds these drivers, which do the work of a GPU in software, only if it is told; real ones come first.
+process.env.VK_ADD_DRIVER_FILES ??= '/usr/lib/chromium/vk_swiftshader_icd.json';
+process.env.EGL_PLATFORM ??= 'surfaceless';
 
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
@@ -48,7 +52,7 @@ const chromium: TestProjectInlineConfiguration = {
   test: {
     name: 'chromium',
     testTimeout,
-    include: [inBrowser],
+    include: inBrowser,
     globalSetup: ['packages/weights/src/testing-browser-setup.ts'],
     browser: {
       enabled: true,

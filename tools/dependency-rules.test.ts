@@ -23,7 +23,7 @@ const rootDevelopment = Object.keys(readManifest('.').devDependencies ?? {});
 /** The violations in one file; `file` is relative to the package's folder. */
 function violations(folder: string, manifest: Manifest, file: string, source: string): string[] {
   const { name } = manifest;
-  const isTest = /\.test\.ts$|\/testing-[^/]*$/.test(file);
+  const isTest = /\.test\.ts$|\/testing[^/]*$/.test(file);
   const allowed = inside[name] ?? (isBackend(name) ? ['@velojs/core'] : undefined);
   const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 

@@ -31,10 +31,16 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend<Tensor>>>> = {
   'wasm-plain': async () => openWasm({ simd: 'plain' }),
   'wasm-relaxed': async () => openWasm({ simd: 'relaxed' }),
   'wasm-2-threads': async () => openWasm({ threads: 2 }),
+  webgpu: async () => openWebgpu(),
   reference: async () => (await import('@velojs/core/reference')).reference() as unknown as Backend<Tensor>,
 };
 const openWasm = async (options: WasmOptions) =>
   (await import('@velojs/backend-wasm')).wasm(options) as unknown as Backend<Tensor>;
+const openWebgpu = async () => {
+  const { testingGpu } = await import('../packages/backend-webgpu/src/testing-device.ts');
+  const { webgpu } = await import('@velojs/backend-webgpu');
+  return webgpu({ gpu: await testingGpu() }) as unknown as Backend<Tensor>;
+};
 const USAGE = 'npm run --silent golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]';
 
 /** What cannot be run at all, as opposed to what runs and fails. */

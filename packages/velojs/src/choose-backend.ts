@@ -1,7 +1,9 @@
-/** The backend for who names none. */
+/** The backend for who names none, or only its name. */
 import { cpu } from '@velojs/backend-cpu';
 import { wasm } from '@velojs/backend-wasm';
+import type { WebgpuTensor } from '@velojs/backend-webgpu';
 import { type Backend, type Tensor, VeloError } from '@velojs/core';
+import { openWebgpu } from './open-webgpu.ts';
 
 /** A tensor of the backends that `createVelo` chooses from. */
 export interface ReadableTensor extends Tensor {
@@ -12,10 +14,16 @@ export interface ReadableTensor extends Tensor {
 export type BackendName = 'wasm' | 'cpu';
 
 /** @throws VeloError `BACKEND_UNAVAILABLE` where `name` cannot run here, `INVALID_ARGUMENT` */
-export async function chooseBackend(name: BackendName | undefined): Promise<Backend<ReadableTensor>> {
+export async function chooseBackend(
+  name: BackendName | 'webgpu' | undefined,
+): Promise<Backend<ReadableTensor> | Backend<WebgpuTensor>> {
   if (name === 'cpu') return cpu() as unknown as Backend<ReadableTensor>;
+  if (name === 'webgpu') return openWebgpu();
   if (name !== undefined && name !== 'wasm') {
-    throw new VeloError('INVALID_ARGUMENT', `There is no backend "${name}": name wasm or cpu, or give a backend.`);
+    throw new VeloError(
+      'INVALID_ARGUMENT',
+      `There is no backend "${name}": name wasm, cpu or webgpu, or give a backend.`,
+    );
   }
   try {
     return (await wasm()) as unknown as Backend<ReadableTensor>;

@@ -1,4 +1,5 @@
 /** The front door: core's `createVelo` with a backend and a theta chosen for you. */
+import type { WebgpuTensor } from '@velojs/backend-webgpu';
 import {
   type Backend,
   type VeloOptions as CoreOptions,
@@ -17,7 +18,8 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
   extends Omit<CoreOptions<T, P>, 'backend' | 'theta'> {
   /**
    * Where the optimizer runs: a backend, or the name of one. Default: `wasm`, or `cpu` where there is no WebAssembly
-   * SIMD. On both a parameter's values are `velo.parameters[name].data`: ask again after every step.
+   * SIMD. On both a parameter's values are `velo.parameters[name].data`: ask again after every step. `webgpu` runs on the
+   * GPU, in Node with the package `webgpu`; values come from `await velo.backend.read([velo.parameters[name]])`.
    */
   readonly backend?: Backend<T> | BackendName;
   /**
@@ -47,8 +49,14 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
  * }
  * ```
  */
-export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor = ReadableTensor>(
+export function createVelo<const P extends Like<P, ParameterInput<WebgpuTensor>>>(
+  options: Omit<VeloOptions<WebgpuTensor, P>, 'backend'> & { readonly backend: 'webgpu' },
+): Promise<Velo<WebgpuTensor, P>>;
+export function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor = ReadableTensor>(
   options: VeloOptions<T, P>,
+): Promise<Velo<T, P>>;
+export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor>(
+  options: Omit<VeloOptions<T, P>, 'backend'> & { readonly backend?: Backend<T> | BackendName | 'webgpu' },
 ): Promise<Velo<T, P>> {
   const { backend: given, theta = starterTheta() } = options;
   for (const [name, value] of Object.entries({ backend: given, theta })) {

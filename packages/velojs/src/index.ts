@@ -1,5 +1,6 @@
 export { type CpuBackend, type CpuTensor, cpu } from '@velojs/backend-cpu';
 export { type WasmBackend, type WasmOptions, type WasmTensor, wasm } from '@velojs/backend-wasm';
+export type { WebgpuBackend, WebgpuOptions, WebgpuTensor } from '@velojs/backend-webgpu';
 export {
   type Backend,
   createTheta,
