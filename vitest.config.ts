@@ -41,14 +41,22 @@ const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
 const chromium: TestProjectInlineConfiguration = {
   resolve: { conditions: [...conditions, 'browser'] },
+  // Prepared before the tests: found by a test, they would make the page load again.
+  optimizeDeps: {
+    include: ['core', 'layers', 'backend-cpu', 'backend-wasm', 'backend-webgl', 'backend-webgpu'].map(
+      (name) => `@tensorflow/tfjs-${name}`,
+    ),
+  },
   // For the set-up, which runs in Node.
   ssr: { resolve: { conditions, externalConditions: conditions } },
   // Only isolated pages have SharedArrayBuffer.
   server: {
     headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
   },
-  // Pages have no environment; what CI requires is required there too.
-  define: process.env.CI ? { 'process.env.CI': '"true"' } : {},
+  // Pages have no environment; what CI requires is required there too, and what is asked for in full runs in full.
+  define: Object.fromEntries(
+    ['CI', 'VELOJS_FULL'].filter((name) => process.env[name]).map((name) => [`process.env.${name}`, '"true"']),
+  ),
   test: {
     name: 'chromium',
     testTimeout,

@@ -42,6 +42,8 @@ describe('npm run bench', () => {
         expect.arrayContaining([
           'VeLO cpu',
           'VeLO wasm',
+          'VeLO tfjs-cpu',
+          'VeLO tfjs-wasm',
           'tfjs-wasm Adam',
           'tfjs-cpu Adam',
           'JavaScript Adam',

@@ -1,7 +1,8 @@
 /**
  * Who may import whom, read from the real import statements:
  * core nothing; backends, weights and meta only core; conformance core and weights; everything else everything.
- * No backend imports another. Whatever is imported is declared.
+ * No backend imports another, except that backend-tfjs runs the kernels of two on the memory of tfjs, and reads the
+ * starter theta (docs/decisions/0009-tfjs.md). Whatever is imported is declared.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -12,6 +13,7 @@ import { type Manifest, packageFolders, readManifest, root } from './workspace.t
 
 const inside: Record<string, readonly string[]> = {
   '@velojs/core': [],
+  '@velojs/backend-tfjs': ['@velojs/core', '@velojs/weights', '@velojs/backend-cpu', '@velojs/backend-wasm'],
   '@velojs/conformance': ['@velojs/core', '@velojs/weights'],
   '@velojs/meta': ['@velojs/core'],
   '@velojs/weights': ['@velojs/core'],
@@ -40,7 +42,7 @@ function violations(folder: string, manifest: Manifest, file: string, source: st
       .slice(0, specifier.startsWith('@') ? 2 : 1)
       .join('/');
     if (imported === name) return undefined;
-    if (isBackend(name) && isBackend(imported)) return 'a backend imports another';
+    if (isBackend(name) && isBackend(imported) && !allowed?.includes(imported)) return 'a backend imports another';
     if (isTest && [...rootDevelopment, ...declared].includes(imported)) return undefined;
     if (isTest) return isOurs(imported) ? undefined : 'not declared here or at the root';
     if (isOurs(imported) && allowed && !allowed.includes(imported)) return `${name} may not import it`;
@@ -78,6 +80,7 @@ describe('dependency rules', () => {
     ['@velojs/core', "export * from '../../weights/src/index.ts';"],
     ['@velojs/weights', "import type { CpuBackend } from '@velojs/backend-cpu';"],
     ['@velojs/backend-wasm', "const { cpu } = await import('@velojs/backend-cpu');"],
+    ['@velojs/backend-cpu', "import { tfjs } from '@velojs/backend-tfjs';"],
     ['@velojs/conformance', "export { cpu } from '@velojs/backend-cpu';"],
     ['velojs', "import left from 'left-pad';"],
     ['@velojs/weights', "await import('#nowhere');"],
@@ -90,6 +93,7 @@ describe('dependency rules', () => {
     ['@velojs/core', 'src/index.test.ts', "import { readFileSync } from 'node:fs';"],
     ['@velojs/backend-wasm', 'src/index.ts', "import { reference } from '@velojs/core/reference';"],
     ['@velojs/weights', 'src/index.ts', "await import('#somewhere');"],
+    ['@velojs/backend-tfjs', 'src/index.ts', "import { cpu } from '@velojs/backend-cpu';"],
     ['velojs', 'src/index.ts', "import { cpu } from '@velojs/backend-cpu';"],
   ])('what is allowed in %s passes: %s: %s', (name, file, source) => {
     expect(violations('packages/planted', manifest(name), file, source)).toEqual([]);

@@ -32,6 +32,9 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend<Tensor>>>> = {
   'wasm-relaxed': async () => openWasm({ simd: 'relaxed' }),
   'wasm-2-threads': async () => openWasm({ threads: 2 }),
   webgpu: async () => openWebgpu(),
+  tfjs: async () => openTfjs('wasm'),
+  'tfjs-cpu': async () => openTfjs('cpu'),
+  'tfjs-wasm': async () => openTfjs('wasm'),
   reference: async () => (await import('@velojs/core/reference')).reference() as unknown as Backend<Tensor>,
 };
 const openWasm = async (options: WasmOptions) =>
@@ -40,6 +43,15 @@ const openWebgpu = async () => {
   const { testingGpu } = await import('../packages/backend-webgpu/src/testing-device.ts');
   const { webgpu } = await import('@velojs/backend-webgpu');
   return webgpu({ gpu: await testingGpu() }) as unknown as Backend<Tensor>;
+};
+/** tfjs runs webgl and webgpu in browsers only, where the tests of @velojs/backend-tfjs run the packed cases. */
+const openTfjs = async (name: 'cpu' | 'wasm') => {
+  await (name === 'cpu' ? import('@tensorflow/tfjs-backend-cpu') : import('@tensorflow/tfjs-backend-wasm'));
+  const { env, setBackend } = await import('@tensorflow/tfjs-core');
+  // No banner that praises tfjs-node.
+  env().set('PROD', true);
+  await setBackend(name);
+  return (await import('@velojs/backend-tfjs')).tfjs() as unknown as Backend<Tensor>;
 };
 const USAGE = 'npm run --silent golden -- DIR [--backend NAME] [--kernels composed|fused|both] [--loss host|device]';
 

@@ -90,6 +90,28 @@ export const GOALS: readonly Goal[] = [
       goal,
     })),
   ),
+  ...(
+    [
+      ['1024x1024', 'one 1024 x 1024'],
+      ['64-of-128x128', '64 of 128 x 128'],
+      ['mlp', 'MLP 784-128-64-10'],
+    ] as const
+  ).flatMap(([group, title]): Goal[] =>
+    (
+      [
+        ['tfjs-cpu', 0.6],
+        ['tfjs-wasm', 15, 2],
+      ] as const
+    ).map(([backend, goal, stretch]) => ({
+      measure: `${title}, VeLO on ${backend} over Adam there`,
+      group,
+      numerator: velo(backend),
+      denominator: adam(backend),
+      bound: 'at most',
+      goal,
+      ...(stretch !== undefined && { stretch }),
+    })),
+  ),
 ];
 
 /** Every goal with its figure. */

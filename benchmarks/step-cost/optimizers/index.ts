@@ -5,7 +5,7 @@ import type { Contender, LeftOut } from '../contender.ts';
 import { assemblyAdam } from './assembly-adam.ts';
 import { jaxAdam } from './jax-adam.ts';
 import { plainAdam } from './plain-adam.ts';
-import { tfjsAdam } from './tfjs-adam.ts';
+import { tfjsContenders } from './tfjs.ts';
 import { veloContenders } from './velo.ts';
 
 export interface Lineup {
@@ -46,9 +46,12 @@ export async function lineup(field: 'all' | 'relaxed'): Promise<Lineup> {
   await enterWasm('wasm', 'plain', 1);
   if (field === 'all') await enterWasm('wasm, 2 threads', 'plain', 2);
   await enterWasm('wasm relaxed', 'relaxed', 1);
-  await enter('tfjs-wasm Adam', async () => [await tfjsAdam('wasm')]);
+  await enter('tfjs-wasm', async () => {
+    const both = await tfjsContenders('wasm');
+    return field === 'all' ? both : both.filter(({ theta }) => theta === null);
+  });
   if (field === 'all') {
-    await enter('tfjs-cpu Adam', async () => [await tfjsAdam('cpu')]);
+    await enter('tfjs-cpu', () => tfjsContenders('cpu'));
     await enter('jax-js Adam', async () => [await jaxAdam()]);
     contenders.push(plainAdam);
   }

@@ -18,7 +18,7 @@ export const THETAS: Readonly<Record<ThetaName, Theta>> = {
   starter: starterTheta(),
   released: starterTheta({ hiddenSize: 512, bankSize: 256 }),
 };
-const TOTAL_STEPS = 140_000;
+export const TOTAL_STEPS = 140_000;
 
 /** A backend as the benchmark needs it. */
 export interface Device<T extends Tensor> {

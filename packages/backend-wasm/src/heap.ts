@@ -6,7 +6,7 @@ const MAX_PAGES = 65_536;
 /** SIMD loads want 16, cache lines 64. */
 const ALIGNMENT = 64;
 /** Kernels may read, never write, this far past the end of an array. */
-const OVERREAD = 64;
+export const OVERREAD = 64;
 
 interface Free {
   address: number;

@@ -89,4 +89,5 @@ async function chooseSimd(wanted: Simd | undefined): Promise<Simd> {
   return wanted ?? (relaxed ? 'relaxed' : 'plain');
 }
 
-const decode = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+export const decode = (base64: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));

@@ -4,13 +4,15 @@ import {
   type ControllerOutputs,
   type DeviceTheta,
   type Geometry,
-  type Kernels,
+  type HostKernels,
   MLP_ROW,
+  type Shape,
   type Slot,
   STATISTICS_LENGTH,
+  type Tensor,
 } from '@velojs/core';
-import type { Store } from './store.ts';
-import type { Block, WasmTensor } from './tensor.ts';
+import type { Commands } from './commands.ts';
+import type { Kernels as Module } from './kernel-module.ts';
 
 /** Words of a record; what they mean is written in `assembly/update-job.ts` and `assembly/controller-call.ts`. */
 const RECORD = 16;
@@ -18,8 +20,35 @@ const SCRATCH_WORD = 15;
 /** Entries, or weights of the LSTM met by all tensors, below which waking helpers costs more than they do. */
 const WORTH_SHARING = 32_768;
 
-export function createKernels(store: Store): Omit<Kernels<WasmTensor>, 'loss'> {
-  const packed = new WeakMap<object, Block>();
+/** Float32 values in the memory that the kernels run on. */
+export interface Place {
+  readonly address: number;
+}
+
+/** Who holds the tensors that the kernels work on: `Store`, or what manages the memory of another program. */
+export interface KernelStore<T extends Tensor, P extends Place = Place> {
+  /** `control` is the address of the threads' control block; 0 without threads. */
+  readonly machine: { readonly kernels: Module; readonly commands: Commands; readonly control: number };
+  /** Where the values of `tensor` are: the same object as long as it lives there. */
+  resident(tensor: T): P;
+  /** A tensor whose values are whatever was there. */
+  create(shape: Shape): T;
+  /** A place of `bytes` that lives as long as `owner`. */
+  attach(owner: P, bytes: number): P;
+  /** Address of working memory of at least `bytes`, the same for the same name as long as it is large enough. */
+  scratch(name: string, bytes: number): number;
+  /** Address of counters for commands of at most `count` records; only asked for where there are threads. */
+  counters(count: number): number;
+  /** Gives `use` the address of `words` words for its commands to read. */
+  withRecord(words: number, use: (address: number) => void): void;
+  /** A view, until the next allocation. */
+  words(address: number, length: number): Uint32Array;
+  /** Runs commands that read or write `places`. */
+  using(places: readonly P[], run: (commands: Commands) => void): void;
+}
+
+export function createKernels<T extends Tensor, P extends Place>(store: KernelStore<T, P>): HostKernels<T> {
+  const packed = new WeakMap<object, P>();
   return {
     controller: (inputs, theta) => controller(store, packedTheta(store, packed, theta), inputs, theta.hiddenSize),
     update: (slots, mlp) => update(store, slots, mlp),
@@ -27,7 +56,11 @@ export function createKernels(store: Store): Omit<Kernels<WasmTensor>, 'loss'> {
 }
 
 /** Theta in the order in which products read it; packed once, and freed with the tensors it was made of. */
-function packedTheta(store: Store, packed: WeakMap<object, Block>, theta: DeviceTheta<WasmTensor>): Block {
+function packedTheta<T extends Tensor, P extends Place>(
+  store: KernelStore<T, P>,
+  packed: WeakMap<object, P>,
+  theta: DeviceTheta<T>,
+): P {
   const { featureGates, gateBias, heads, headsBias } = theta.folded;
   const source = store.resident(heads);
   let block = packed.get(source);
@@ -43,12 +76,12 @@ function packedTheta(store: Store, packed: WeakMap<object, Block>, theta: Device
   return block;
 }
 
-function controller(
-  store: Store,
-  theta: Block,
-  { statistics, ranks, common, hidden, cell }: ControllerInputs<WasmTensor>,
+function controller<T extends Tensor, P extends Place>(
+  store: KernelStore<T, P>,
+  theta: P,
+  { statistics, ranks, common, hidden, cell }: ControllerInputs<T>,
   H: number,
-): ControllerOutputs<WasmTensor> {
+): ControllerOutputs<T> {
   const { kernels, control } = store.machine;
   const n = hidden.shape[0]!;
   const inputs = [statistics, ranks, common, hidden, cell].map((tensor) => store.resident(tensor));
@@ -70,17 +103,17 @@ function controller(
   return outputs;
 }
 
-function update(
-  store: Store,
-  slots: readonly Slot<WasmTensor>[],
-  mlp: WasmTensor,
-): { slots: readonly Slot<WasmTensor>[]; statistics: WasmTensor } {
+function update<T extends Tensor, P extends Place>(
+  store: KernelStore<T, P>,
+  slots: readonly Slot<T>[],
+  mlp: T,
+): { slots: readonly Slot<T>[]; statistics: T } {
   const n = slots.length;
   const networks = store.resident(mlp);
   const statistics = store.create([n, STATISTICS_LENGTH]);
   const results = store.resident(statistics);
   const used = [networks, results];
-  const resident = (tensor: WasmTensor) => {
+  const resident = (tensor: T) => {
     const block = store.resident(tensor);
     used.push(block);
     return block.address;
@@ -101,12 +134,12 @@ function update(
 }
 
 /** Writes `jobs`, which have `entries` altogether, to `table`, finds room for them to work in, and has them done. */
-function runJobs(
-  store: Store,
+function runJobs<T extends Tensor, P extends Place>(
+  store: KernelStore<T, P>,
   jobs: readonly (readonly number[])[],
   table: number,
   entries: number,
-  used: readonly Block[],
+  used: readonly P[],
 ): void {
   const { kernels, commands, control } = store.machine;
   const n = jobs.length;

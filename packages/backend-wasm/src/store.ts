@@ -3,6 +3,7 @@ import { Scopes, type Shape, sizeOf, VeloError } from '@velojs/core';
 import type { Commands } from './commands.ts';
 import type { Heap } from './heap.ts';
 import type { Kernels, ThreadKernels } from './kernel-module.ts';
+import type { KernelStore } from './kernels.ts';
 import { type Block, type Memory, WasmTensor } from './tensor.ts';
 
 /** What everything runs on. */
@@ -15,7 +16,7 @@ interface Machine {
   readonly control: number;
 }
 
-export class Store implements Memory {
+export class Store implements Memory, KernelStore<WasmTensor, Block> {
   readonly scopes: Scopes<WasmTensor>;
   /** Handles that were made and not yet freed. */
   liveTensors = 0;

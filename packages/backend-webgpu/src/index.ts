@@ -1,3 +1,2 @@
-/// <reference types="@webgpu/types" />
 export { type WebgpuBackend, type WebgpuOptions, webgpu } from './backend.ts';
 export type { WebgpuTensor } from './tensor.ts';

@@ -1,7 +1,7 @@
 import { VeloError } from '@velojs/core';
 import { type ReferenceBackend, reference } from '@velojs/core/reference';
-import { describe, expect, it } from 'vitest';
-import { describeBackend, open } from './describe-backend.ts';
+import { describe, expect, it, type RunnerTask, type RunnerTestCase, type RunnerTestSuite } from 'vitest';
+import { describeBackend, open, slowTests } from './describe-backend.ts';
 
 describe('a backend that cannot be created', () => {
   const unavailable = () => {
@@ -21,8 +21,33 @@ describe('a backend that cannot be created', () => {
   });
 });
 
-describeBackend('reference', {
+const testsOf = (task: RunnerTask): RunnerTestCase[] => (task.type === 'suite' ? task.tasks.flatMap(testsOf) : [task]);
+
+describe('slow tests', () => {
+  const ran: string[] = [];
+  slowTests(undefined)('run', () => void ran.push('unless there is a reason'));
+  slowTests('this is a test')('are skipped where the suite is reduced', () => void ran.push('for no reason'));
+  it('run unless there is a reason', () => expect(ran).toEqual(['unless there is a reason']));
+});
+
+const referenceUnderTest = {
   create: () => reference(),
   liveTensors: (backend: ReferenceBackend) => backend.liveTensors,
   skip: { kernels: 'it is what kernels are compared with', compiledCount: 'nothing is compiled' },
+};
+describeBackend('reference', referenceUnderTest);
+
+describe('reduced', () => {
+  describeBackend('reference', { ...referenceUnderTest, reduced: 'this is a test' });
+  it('leaves out, for the reason given, a part of each part and no test unnamed', ({ task }) => {
+    const [whole, reduced] = [task.file, task.suite!].map(
+      (of) => of.tasks.find(({ name }) => name === 'backend reference')!,
+    );
+    expect(testsOf(reduced!).map(({ name }) => name)).toEqual(testsOf(whole!).map(({ name }) => name));
+    const leftOut = (of: RunnerTask) => testsOf(of).filter(({ result }) => result?.note === 'this is a test');
+    expect(leftOut(whole!)).toEqual([]);
+    expect(leftOut(reduced!).length > 0).toBe(!process.env.VELOJS_FULL);
+    for (const part of (reduced as RunnerTestSuite).tasks)
+      expect(leftOut(part).length, part.name).toBeLessThan(testsOf(part).length);
+  });
 });

@@ -13,6 +13,8 @@ export type { Capability } from './suite/suite.ts';
 
 /** Per test, in milliseconds: generous, because devices may be emulated. */
 const TIMEOUT = 120_000;
+/** The same where the whole suite is asked for on a device that it is too slow for. */
+const LONG_TIMEOUT = 600_000;
 
 export interface BackendUnderTest<T extends Tensor> {
   /**
@@ -34,6 +36,16 @@ export interface BackendUnderTest<T extends Tensor> {
    * ```
    */
   readonly skip?: Readonly<Partial<Record<Capability, string>>>;
+  /**
+   * Why the suite leaves out the slower half of itself: each test that it leaves out is skipped with this reason. The
+   * environment variable `VELOJS_FULL` makes it run everything all the same.
+   *
+   * @example
+   * ```ts
+   * reduced: 'each shape is compiled for, which takes software seconds'
+   * ```
+   */
+  readonly reduced?: string;
 }
 
 /**
@@ -52,8 +64,10 @@ export interface BackendUnderTest<T extends Tensor> {
  * ```
  */
 export function describeBackend<T extends Tensor>(name: string, options: BackendUnderTest<T>): void {
-  describe(`backend ${name}`, { timeout: TIMEOUT }, async () => {
-    const backend = await open(name, options.create, inCI());
+  const whole = options.reduced === undefined || environment('VELOJS_FULL');
+  const timeout = options.reduced !== undefined && whole ? LONG_TIMEOUT : TIMEOUT;
+  describe(`backend ${name}`, { timeout }, async () => {
+    const backend = await open(name, options.create, environment('CI'));
     if (typeof backend === 'string') {
       console.warn(`backend ${name} was not tested: ${backend}`);
       it(`is available: ${backend}`, ({ skip }) => skip(backend));
@@ -65,12 +79,16 @@ export function describeBackend<T extends Tensor>(name: string, options: Backend
       backend,
       paths: pathsOf(backend, has('kernels')),
       has,
+      slow: slowTests(whole ? undefined : options.reduced),
       live: () => options.liveTensors!(backend),
       fresh: async () => {
         const another = await options.create();
         return { backend: another, compiled: () => options.compiledCount!(another) };
       },
     };
+    if (!whole) {
+      console.info(`backend ${name} leaves out what is slow: ${options.reduced} (VELOJS_FULL=1 runs everything)`);
+    }
     describeCapabilities(name, suite, options);
     describeOperations(suite);
     describeLifetimes(suite);
@@ -96,9 +114,17 @@ export async function open<T extends Tensor>(
   }
 }
 
+/** Defines slow tests; where there is a `reason`, as skips. */
+export const slowTests =
+  (reason: string | undefined): Suite<Tensor>['slow'] =>
+  (name, body) => {
+    if (reason === undefined) it(name, body);
+    else it(name, ({ skip }) => skip(reason));
+  };
+
 /** Browsers have no environment: what runs the tests there has to define one. */
-const inCI = (): boolean =>
-  Boolean((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.CI);
+const environment = (variable: 'CI' | 'VELOJS_FULL'): boolean =>
+  Boolean((globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[variable]);
 
 function describeCapabilities<T extends Tensor>(
   name: string,

@@ -361,6 +361,71 @@ describe('state', () => {
     expect(await resumed.exportState()).toEqual(await uninterrupted.exportState());
   });
 
+  it.each(Object.entries(variants))('is given when an optimizer is created: %s', async (_, options) => {
+    const uninterrupted = create(options).velo;
+    train(uninterrupted, 4);
+    const saved = await uninterrupted.exportState();
+    const { backend: first } = uninterrupted;
+    const values = await first.read(Object.values(uninterrupted.parameters));
+    const parameters = perName((name, i) => ({ shape: shapes[name], data: values[i]! }));
+    const isParameter = (path: string) => /(^|\.)parameters\.\d$/.test(path);
+    const tensors = Object.fromEntries(Object.entries(saved.tensors).filter(([path]) => !isParameter(path)));
+    expect(Object.keys(saved.tensors).filter(isParameter)).toHaveLength(names.length);
+    const backend = reference();
+    const onWarning = () => {};
+    const resumed = createVelo({
+      backend,
+      theta,
+      parameters,
+      totalSteps: 20,
+      ...options,
+      state: { ...saved, tensors },
+      onWarning,
+    });
+    expect(await resumed.exportState()).toEqual(saved);
+    train(uninterrupted, 4);
+    train(resumed, 4);
+    expect(await resumed.exportState()).toEqual(await uninterrupted.exportState());
+    resumed.dispose();
+    expect(backend.liveTensors).toBe(0);
+  });
+
+  it('given at creation keeps the parameters and the length that are given with it', async () => {
+    const { velo } = create();
+    train(velo, 4);
+    const state = await velo.exportState();
+    const backend = reference();
+    const resumed = createVelo({ backend, theta, parameters: start, totalSteps: 30, state });
+    expect((await backend.read([resumed.parameters.w]))[0]).toEqual(start.w.data);
+    expect(resumed.stepsTaken).toBe(4);
+    velo.setTotalSteps(30);
+    const [a, b] = [await resumed.exportState(), await velo.exportState()];
+    expect({ ...a, tensors: null }).toEqual({ ...b, tensors: null });
+    expect(a.tensors['accumulators.0.moments']).toEqual(b.tensors['accumulators.0.moments']);
+  });
+
+  it('that does not belong is refused at creation, and nothing is left behind', async () => {
+    const { velo } = create();
+    train(velo, 2);
+    const state = await velo.exportState();
+    const { hidden, ...withoutHidden } = state.tensors;
+    const backend = reference();
+    const made = (changes: object) => () =>
+      createVelo({ backend, theta, parameters: start, totalSteps: 20, state, ...changes });
+    for (const changes of [
+      { state: null },
+      { theta: randomTheta(5) },
+      { weightDecay: 1 },
+      { maxTrainingSteps: 10 },
+      { parameters: [new Float32Array(2)] },
+      { state: { ...state, tensors: withoutHidden } },
+    ]) {
+      expect(made(changes)).toThrow(code('STATE_INVALID'));
+    }
+    expect(backend.liveTensors).toBe(0);
+    expect(made({})).not.toThrow();
+  });
+
   it.each([{}, { weightDecay: 1e-3 }, { totalSteps: 21, maxTrainingSteps: 10, weightDecay: 1e-3 }])(
     'goes from the host to a device and back: %j',
     async (options) => {

@@ -38,6 +38,11 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
   readonly weightDecay?: number;
   /** Beyond it gradients are accumulated (`withGradientAccumulation`); default 150,000. */
   readonly maxTrainingSteps?: number;
+  /**
+   * Goes on from this state, bit for bit, with the values of `parameters` instead of its own, which may be left out of it.
+   * As `importState`, but at once; `totalSteps` may be another.
+   */
+  readonly state?: ExportedState;
   /** Default `console.warn`. */
   readonly onWarning?: (message: string) => void;
 }
@@ -101,7 +106,7 @@ export interface Velo<T extends Tensor, P extends Like<P, ParameterInput<T>> = R
 /**
  * Creates an optimizer for one training.
  *
- * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`
+ * @throws VeloError `INVALID_ARGUMENT`, `WEIGHTS_INVALID`, `EMPTY_TENSOR`, `SHAPE_MISMATCH`, `NON_FINITE`, `STATE_INVALID`
  * @see arXiv 2211.09760
  * @example
  * ```ts
@@ -125,6 +130,33 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
   /** Handles that stay their owner's. */
   const wrapped = new Set<T>();
 
+  /** @throws VeloError `STATE_INVALID` where an exported state does not fit, as far as its header says. */
+  const checkState = (exported: ExportedState) => {
+    checkHeader(exported, theta);
+    if (exported.weightDecay !== weightDecay) throw invalid(`its weightDecay is ${exported.weightDecay}`);
+    if (accumulationSteps(exported.totalSteps, exported.maxTrainingSteps) !== every) {
+      throw invalid(`its totalSteps and maxTrainingSteps do not average ${every} gradients per update`);
+    }
+    if (`${exported.names}` !== `${names}` && `${[...exported.names].sort()}` === `${[...names].sort()}`) {
+      throw invalid(`its parameters come in another order: ${exported.names.join(', ')}`);
+    }
+  };
+  /** What was exported, as a state of the optimizer. @throws VeloError `STATE_INVALID` */
+  const restored = (exported: ExportedState, parameters: readonly T[], parametersStay: boolean): Tree<T> => {
+    const { totalSteps: total, stepsTaken: steps } = exported;
+    const updates = Math.floor(steps / every);
+    const counts = {
+      iteration: updates,
+      'lossBuffer.count': updates,
+      count: steps % every,
+      totalSteps: Math.floor(total / every),
+    };
+    const template = optimizer.withTotalSteps(optimizer.init(parameters), total);
+    return unflatten(backend, template, exported, counts, parametersStay);
+  };
+  const { state: given } = options;
+  if (given !== undefined) checkState(given);
+
   let deviceTheta!: DeviceTheta<T>;
   let optimizer!: Optimizer<T, Tree<T>>;
   let state!: Tree<T>;
@@ -139,7 +171,10 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       every,
       weightDecay,
     );
-    state = mapTree(backend, optimizer.init(parameters), (node) => {
+    let initialState = given ? restored(given, parameters, true) : optimizer.init(parameters);
+    // Even the same length would round the means anew.
+    if (given && given.totalSteps !== totalSteps) initialState = optimizer.withTotalSteps(initialState, totalSteps);
+    state = mapTree(backend, initialState, (node) => {
       if (!backend.isTensor(node)) return node;
       const own = backend.own(node);
       if (own === node) {
@@ -159,7 +194,7 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       throw error;
     }
   });
-  let stepsTaken = 0;
+  let stepsTaken = given?.stepsTaken ?? 0;
   /** Fixed by the first step, here or after `importState`. */
   let lossKind: LossKind | null = null;
   let disposed = false;
@@ -298,29 +333,13 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
 
     async importState(exported) {
       alive();
-      checkHeader(exported, theta);
-      const { totalSteps: total, stepsTaken: steps } = exported;
-      if (exported.weightDecay !== weightDecay) throw invalid(`its weightDecay is ${exported.weightDecay}`);
-      if (accumulationSteps(total, exported.maxTrainingSteps) !== every) {
-        throw invalid(`its totalSteps and maxTrainingSteps do not average ${every} gradients per update`);
-      }
-      if (`${exported.names}` !== `${names}` && `${[...exported.names].sort()}` === `${[...names].sort()}`) {
-        throw invalid(`its parameters come in another order: ${exported.names.join(', ')}`);
-      }
+      checkState(exported);
       // A bad step that a device has not reported yet would undo what follows; it does not matter any more.
       await settled().catch(() => {});
-      const updates = Math.floor(steps / every);
-      const counts = {
-        iteration: updates,
-        'lossBuffer.count': updates,
-        count: steps % every,
-        totalSteps: Math.floor(total / every),
-      };
       backend.scope(() => {
-        const template = optimizer.withTotalSteps(optimizer.init(optimizer.parametersOf(state)), total);
-        state = replaceTree(backend, state, unflatten(backend, template, exported, counts));
+        state = replaceTree(backend, state, restored(exported, optimizer.parametersOf(state), false));
       });
-      [totalSteps, stepsTaken, lossKind, warnedPastEnd] = [total, steps, null, false];
+      [totalSteps, stepsTaken, lossKind, warnedPastEnd] = [exported.totalSteps, exported.stepsTaken, null, false];
     },
 
     synchronize() {
@@ -345,6 +364,7 @@ const OPTIONS: Readonly<Record<keyof VeloOptions<Tensor, object>, true>> = {
   totalSteps: true,
   weightDecay: true,
   maxTrainingSteps: true,
+  state: true,
   onWarning: true,
 };
 

@@ -9,6 +9,7 @@ export type {
   Accumulators,
   ControllerInputs,
   ControllerOutputs,
+  HostKernels,
   Kernels,
   LossInputs,
   LossOutputs,
@@ -29,7 +30,7 @@ export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
 export { composedKernels, resolveKernels, withKernels, withoutKernels } from './resolve-kernels.ts';
 export { type ScalarReduction, scalarBinary, scalarReduce, scalarUnary } from './scalar-operations.ts';
 export { Scopes } from './scopes.ts';
-export type { ExportedState } from './state.ts';
+export { type ExportedState, thetaChecksum } from './state.ts';
 export { STATISTICS, STATISTICS_LENGTH, tensorStatistics } from './statistics.ts';
 export { fractionFeatures, logMagnitude, rankFeatures, tensorFeatures } from './tensor-features.ts';
 export {
@@ -48,7 +49,7 @@ export {
   thetaShapes,
   uploadTheta,
 } from './theta.ts';
-export { MAX_TRAINING_STEPS, stepsFor } from './total-steps.ts';
+export { accumulationSteps, checkTotalSteps, MAX_TRAINING_STEPS, stepsFor } from './total-steps.ts';
 export { keepTree, leavesOf, mapTree, replaceTree, tensorsOf } from './tree.ts';
 export { type VeloState, velo } from './velo.ts';
 export { withWeightDecay } from './weight-decay.ts';

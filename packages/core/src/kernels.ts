@@ -89,3 +89,6 @@ export interface Kernels<T extends Tensor> {
    */
   update(slots: readonly Slot<T>[], mlp: T): { readonly slots: readonly SlotUpdate<T>[]; readonly statistics: T };
 }
+
+/** The kernels of backends in host memory, where a loss is best a number. */
+export type HostKernels<T extends Tensor> = Omit<Kernels<T>, 'loss'>;

@@ -44,6 +44,7 @@ export function checkHeader(state: ExportedState, theta: Theta): void {
 
 /** Follows from parameters, `totalSteps` and where losses are kept: not part of an exported state. */
 const DERIVED = /(^|\.)(ranks|lossBuffer\.(on|decays))$/;
+const PARAMETER = /(^|\.)parameters\.\d+$/;
 /** Numbers of the loss, exported as such whether they are kept on the host or on a device. */
 const LOSSES = /(^|\.)lossBuffer\.(means|minima)$|^loss$/;
 
@@ -73,6 +74,7 @@ export async function flatten<T extends Tensor>(
  * A tree like `template` with the values of an exported state.
  *
  * @param counts what the whole numbers of the state must be, by the last part of their path.
+ * @param parametersStay whether parameters are those of `template`.
  * @throws VeloError `STATE_INVALID` where a leaf is missing, unknown, of another kind, shape or length, or not finite.
  */
 export function unflatten<T extends Tensor, S extends Tree<T>>(
@@ -80,6 +82,7 @@ export function unflatten<T extends Tensor, S extends Tree<T>>(
   template: S,
   { values, tensors }: Pick<ExportedState, 'values' | 'tensors'>,
   counts: Readonly<Record<string, number>>,
+  parametersStay: boolean,
 ): S {
   const expected = leavesOf(backend, template);
   for (const path of [...Object.keys(values), ...Object.keys(tensors)]) {
@@ -87,7 +90,7 @@ export function unflatten<T extends Tensor, S extends Tree<T>>(
   }
   return backend.scope(() =>
     mapTree(backend, template, (node, path) => {
-      if (DERIVED.test(path)) return node;
+      if (DERIVED.test(path) || (parametersStay && PARAMETER.test(path))) return node;
       const value = Object.hasOwn(values, path) ? values[path] : undefined;
       if (LOSSES.test(path)) return lossValue(backend, node, value, path);
       if (!backend.isTensor(node)) return hostValue(node, value, path, counts);

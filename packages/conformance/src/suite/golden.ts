@@ -11,6 +11,9 @@ import {
 } from '../golden.ts';
 import { expectNoLeak, type Suite } from './suite.ts';
 
+/** Short, of few shapes, and one of each loss. */
+const QUICK: readonly string[] = ['01-basic, loss on the host', '03-edges, loss on the device'];
+
 export function describeGolden<T extends Tensor>(suite: Suite<T>): void {
   const { backend, paths } = suite;
   const check = async (run: () => Promise<GoldenResult>) => {
@@ -24,8 +27,10 @@ export function describeGolden<T extends Tensor>(suite: Suite<T>): void {
     describe(`golden cases, ${kernels}`, () => {
       for (const name of PACKED_CASES) {
         for (const loss of ['host', 'device'] as const) {
-          it(`${name}, loss on the ${loss}`, () =>
-            check(async () => runGoldenCase(await loadGoldenCase(name), backend, { kernels, loss })));
+          const title = `${name}, loss on the ${loss}`;
+          (QUICK.includes(title) ? it : suite.slow)(title, () =>
+            check(async () => runGoldenCase(await loadGoldenCase(name), backend, { kernels, loss })),
+          );
         }
       }
       it('units', () => check(async () => runGoldenUnits(await loadGoldenUnits(), backend, { kernels })));

@@ -31,6 +31,9 @@ const VARIANTS: Readonly<Record<string, { readonly weightDecay?: number; readonl
   'weight decay and accumulation': { weightDecay: 0.1, maxTrainingSteps: 7 },
 };
 
+/** What stays where the suite is reduced. */
+const QUICK_VARIANTS: readonly string[] = ['plain', 'weight decay and accumulation'];
+
 const gradientsOf = (step: number): Float32Array[] =>
   SHAPES.map((shape, j) => randomValues(100 * step + j, shape).map((g) => g + 0.5));
 const lossOf = (step: number) => 3 / (1 + step / 4);
@@ -252,7 +255,8 @@ export function describeOptimizer<T extends Tensor>(suite: Suite<T>): void {
       describe('resume', () => {
         for (const [name, options] of Object.entries(VARIANTS)) {
           for (const kind of ['host', 'device'] as const) {
-            it(`${name}, loss on the ${kind}: bit for bit`, () =>
+            const test = QUICK_VARIANTS.includes(name) && kind === 'device' ? it : suite.slow;
+            test(`${name}, loss on the ${kind}: bit for bit`, () =>
               noLeak(async () => {
                 const whole = create(options);
                 for (let i = 0; i < STEPS; i++) step(whole, i, kind, i === 3 ? [1] : []);
@@ -360,7 +364,8 @@ export function describeOptimizer<T extends Tensor>(suite: Suite<T>): void {
             ['a loss that is -Infinity', null, Number.NEGATIVE_INFINITY],
           ];
           for (const [name, options] of Object.entries(VARIANTS)) {
-            it(`tensors that are not finite, ${name}: NON_FINITE at the step or at the next read`, () =>
+            const test = QUICK_VARIANTS.includes(name) ? it : suite.slow;
+            test(`tensors that are not finite, ${name}: NON_FINITE at the step or at the next read`, () =>
               noLeak(async () => {
                 for (const [what, badGradient, badLoss] of cases) {
                   const velo = create(options);
@@ -426,7 +431,7 @@ export function describeOptimizer<T extends Tensor>(suite: Suite<T>): void {
               }
             }));
 
-          it('1,000 steps leave as many tensors as two', () =>
+          suite.slow('1,000 steps leave as many tensors as two', () =>
             noLeak(async () => {
               const velo = createVelo({
                 backend,
@@ -442,7 +447,8 @@ export function describeOptimizer<T extends Tensor>(suite: Suite<T>): void {
               await velo.synchronize();
               expect(suite.live()).toBe(alive);
               velo.dispose();
-            }));
+            }),
+          );
         }
 
         if (suite.has('compiledCount')) {

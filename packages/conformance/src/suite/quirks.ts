@@ -174,13 +174,13 @@ function thetaOf({ listensTo }: Quirk): Theta {
   );
 }
 
-export function describeQuirks<T extends Tensor>({ backend: plain, paths }: Suite<T>): void {
+export function describeQuirks<T extends Tensor>({ backend: plain, paths, slow }: Suite<T>): void {
   const tolerance = TOLERANCES[plain.arithmetic];
 
   for (const { mode, backend } of paths) {
     describe(`quirks, ${mode}`, () => {
       for (const quirk of QUIRKS) {
-        it(quirk.name, async () => {
+        (quirk.shapes ? slow : it)(quirk.name, async () => {
           const right = oracleRun(quirk);
           const wrong = oracleRun(quirk, quirk.mistake);
           expect(distance(wrong, right), 'the mistake shows').toBeGreaterThan(5 * tolerance);

@@ -32,6 +32,8 @@ export interface Suite<T extends Tensor> {
   /** The kernel modes that the backend has, as backends. */
   readonly paths: readonly { readonly mode: KernelMode; readonly backend: Backend<T> }[];
   has(capability: Capability): boolean;
+  /** `it`, for what takes long where every shape is compiled for: left out where the suite is reduced. */
+  slow(name: string, body: () => unknown): void;
   /** Handles alive; only where the backend counts them. */
   live(): number;
   /** Another backend, which has compiled nothing yet, and how to count what it will; only where that can be counted. */
