@@ -22,7 +22,7 @@ const names = GPU_WORKLOADS.map(({ name }) => name);
 if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds takes a whole number from 1, not ${options.rounds}.`);
 if (only !== null && !names.includes(only)) usage(`--only takes one of ${names.join(', ')}, not ${only}.`);
 if (options.json && !existsSync(dirname(options.json)))
-  usage(`There is no folder ${dirname(options.json)} to write to.`);
+  usage(`--json: there is no folder ${dirname(options.json)} to write to.`);
 
 try {
   const where = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}`;

@@ -7,7 +7,7 @@ import { createKernels, KERNEL_PROGRAMS, lookAtGradients } from './kernels/index
 import { type Region, USAGE } from './memory.ts';
 import { createOperations } from './operations.ts';
 import type { Counters } from './recorder.ts';
-import { isTensor, type WebgpuTensor } from './tensor.ts';
+import type { WebgpuTensor } from './tensor.ts';
 
 export interface WebgpuOptions {
   /** A device of your own, so that its buffers can be wrapped. Default: one with the adapter's largest limits. */
@@ -108,7 +108,7 @@ function createBackend(gpu: Gpu, isOwn: boolean): WebgpuBackend {
         return offset;
       });
       if (shapes.length === 0) return [];
-      return gpu.record(() => {
+      return gpu.scope(() => {
         const all = recorder.allocate(length);
         recorder.clear(all);
         const { memory } = all;
@@ -124,7 +124,7 @@ function createBackend(gpu: Gpu, isOwn: boolean): WebgpuBackend {
       if (isOwn) device.destroy();
     },
 
-    isTensor,
+    isTensor: gpu.isTensor,
     tensor: (values, shape) => gpu.upload(values, shape),
     read: (tensors) => gpu.read(tensors),
     dispose: (tensor) => gpu.dispose(tensor),
@@ -135,11 +135,11 @@ function createBackend(gpu: Gpu, isOwn: boolean): WebgpuBackend {
     scope: (body) => gpu.scope(body),
     own(tensor) {
       const { region, shape, wrapped } = tensor;
-      return wrapped ? tensor : gpu.record(() => gpu.create(shape, gpu.copyOf(region)));
+      return wrapped ? tensor : gpu.scope(() => gpu.create(shape, gpu.copyOf(region)));
     },
-    replace: (state, next) => gpu.record(() => gpu.replace(state, next)),
+    replace: (state, next) => gpu.scope(() => gpu.replace(state, next)),
     check(gradients, loss, undo) {
-      gpu.record(() => lookAtGradients(gpu, gradients, loss, gpu.beginCheck(undo)));
+      gpu.scope(() => lookAtGradients(gpu, gradients, loss, gpu.beginCheck(undo)));
     },
 
     ...createOperations(gpu),

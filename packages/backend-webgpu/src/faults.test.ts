@@ -113,7 +113,7 @@ describeOnGpu('a bad step', (gpu) => {
     const inner = new Gpu(device);
     const undone: number[] = [];
     const step = (number: number, values: number[]) =>
-      inner.record(() => {
+      inner.scope(() => {
         const check = inner.beginCheck(() => {
           undone.push(number);
           return new Error(`${number}`);

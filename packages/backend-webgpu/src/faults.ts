@@ -85,16 +85,14 @@ export interface Pair {
 
 /** Every `to` takes the values of its `from`, unless a fault stands. */
 export function copyUnlessFaulty(recorder: Recorder, faults: Faults, pairs: readonly Pair[]): void {
-  const left = [...pairs];
-  while (left.length > 0) {
-    // What is written may be bound once.
-    const some: Pair[] = [];
-    for (const pair of [...left]) {
-      if (some.length === PAIRS) break;
-      if (some.some(({ from, to }) => isSame(from, pair.to) || isSame(to, pair.to) || isSame(to, pair.from))) continue;
-      some.push(pair);
-      left.splice(left.indexOf(pair), 1);
+  for (let begin = 0, end = 0; begin < pairs.length; begin = end) {
+    // As many at a time as bindings allow: what is written may be bound once, and is read by nobody.
+    for (end = begin + 1; end < Math.min(begin + PAIRS, pairs.length); end++) {
+      const { from, to } = pairs[end]!;
+      const isApart = (pair: Pair) => !isSame(pair.from, to) && !isSame(pair.to, to) && !isSame(pair.to, from);
+      if (!pairs.slice(begin, end).every(isApart)) break;
     }
+    const some = pairs.slice(begin, end);
     const length = Math.max(...some.map(({ from }) => from.length));
     recorder.dispatch(
       guardedCopy[some.length - 1]!,

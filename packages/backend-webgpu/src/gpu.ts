@@ -1,10 +1,10 @@
 /** What operations and kernels are given: a device with everything that its backend keeps on it. */
-import { Scopes, type Shape, sizeOf, VeloError } from '@velojs/core';
+import { geometryOf, Scopes, type Shape, sizeOf, VeloError } from '@velojs/core';
 import { copyUnlessFaulty, Faults, type Pair } from './faults.ts';
 import type { Region } from './memory.ts';
 import { readBack } from './readback.ts';
 import { Recorder } from './recorder.ts';
-import { isTensor, WebgpuTensor } from './tensor.ts';
+import { WebgpuTensor } from './tensor.ts';
 
 export class Gpu {
   readonly recorder: Recorder;
@@ -26,9 +26,12 @@ export class Gpu {
   constructor(device: GPUDevice) {
     this.recorder = new Recorder(device, (outcome, describe) => this.watch(outcome, describe));
     this.faults = new Faults(this.recorder);
-    this.scopes = new Scopes<WebgpuTensor>(isTensor, (tensor) => this.free(tensor));
+    this.scopes = new Scopes<WebgpuTensor>(this.isTensor, (tensor) => this.free(tensor));
     device.lost.then(({ reason, message }) => this.#fail(lost(reason, message)));
   }
+
+  /** Whether `value` is a handle of this backend: those of others are on another device, or are counted there. */
+  readonly isTensor = (value: unknown): value is WebgpuTensor => value instanceof WebgpuTensor && value.isOf(this);
 
   /** @throws VeloError what went wrong for good: `DEVICE_LOST`, `OUT_OF_MEMORY`, `INVALID_ARGUMENT`, `DISPOSED` */
   checkAlive(): void {
@@ -106,7 +109,7 @@ export class Gpu {
   /** A new handle in the innermost scope, over new memory unless a region is given, of which the caller gives up a use. */
   create(shape: Shape, region: Region = this.recorder.allocate(sizeOf(shape)), wrapped = false): WebgpuTensor {
     this.liveTensors++;
-    return this.scopes.add(new WebgpuTensor(region, shape, wrapped));
+    return this.scopes.add(new WebgpuTensor(this, region, shape, wrapped));
   }
 
   /** A handle over a part of `x`, or another shape of it. */
@@ -119,7 +122,7 @@ export class Gpu {
   }
 
   upload(values: ArrayLike<number>, shape: Shape): WebgpuTensor {
-    if (values.length !== sizeOf(shape)) {
+    if (values.length !== geometryOf(shape).size) {
       throw new VeloError('SHAPE_MISMATCH', `${values.length} values do not fill the shape [${shape}].`);
     }
     this.checkAlive();
@@ -149,7 +152,7 @@ export class Gpu {
     return tensor;
   }
 
-  /** Everything recorded in the outermost scope is one submission. */
+  /** Frees what was made in it and is not in the result. Everything recorded in the outermost scope is one submission. */
   scope<R>(body: () => R): R {
     this.checkAlive();
     this.#depth++;
@@ -157,19 +160,7 @@ export class Gpu {
       return this.scopes.run(body);
     } finally {
       this.#depth--;
-      this.#done();
-    }
-  }
-
-  /** Runs what records something: its own submission where there is no scope. */
-  record<R>(body: () => R): R {
-    this.checkAlive();
-    this.#depth++;
-    try {
-      return body();
-    } finally {
-      this.#depth--;
-      this.#done();
+      if (this.#depth === 0) this.flush();
     }
   }
 
@@ -218,8 +209,8 @@ export class Gpu {
     } else {
       const source = from.memory.gpu === to.memory.gpu ? this.copyOf(from) : from;
       if (source !== from) this.recorder.release(source);
-      // Whoever uses it next records that after the copy, but for the host, which must not write to it.
-      source.memory.usedBy = this.recorder.recording;
+      // Whoever uses either next records that after the copy, but for the host, which must not write to it.
+      for (const { memory } of [source, to]) memory.usedBy = this.recorder.recording;
       this.#replacements.push({ from: source, to });
       this.recorder.defer(() => {
         const pairs = this.#replacements;
@@ -227,17 +218,12 @@ export class Gpu {
         copyUnlessFaulty(this.recorder, this.faults, pairs);
       });
     }
-    state.version++;
     this.dispose(next);
     return this.keep(state);
   }
 
   #moveOut(tensor: WebgpuTensor): void {
     this.move(tensor, this.recorder.allocate(tensor.region.length));
-  }
-
-  #done(): void {
-    if (this.#depth === 0) this.flush();
   }
 }
 

@@ -1,5 +1,14 @@
 /** The contract's operations, one program each: what a kernel does not do yet, or the host asks for once. */
-import { type Backend, type BinaryOp, type ReduceOp, type Shape, sizeOf, type UnaryOp, VeloError } from '@velojs/core';
+import {
+  type Backend,
+  type BinaryOp,
+  geometryOf,
+  type ReduceOp,
+  type Shape,
+  sizeOf,
+  type UnaryOp,
+  VeloError,
+} from '@velojs/core';
 import { broadcastShape, stridesIn } from '@velojs/core/typed-arrays';
 import { FUNCTIONS } from './functions.ts';
 import type { Gpu } from './gpu.ts';
@@ -54,7 +63,7 @@ interface Axis {
   readonly steps: readonly [number, number];
 }
 
-/** @throws VeloError `SHAPE_MISMATCH`, `TENSOR_TOO_LARGE`, `DISPOSED` (all of them) */
+/** @throws VeloError `SHAPE_MISMATCH`, `EMPTY_TENSOR`, `TENSOR_TOO_LARGE`, `DISPOSED` (all of them) */
 export function createOperations(gpu: Gpu): Operations {
   const { recorder } = gpu;
 
@@ -65,7 +74,7 @@ export function createOperations(gpu: Gpu): Operations {
     regions: readonly Region[],
     params: readonly number[],
   ): WebgpuTensor {
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const result = gpu.create(shape);
       const memories = [...regions, result.region].map(({ memory }) => memory);
       recorder.dispatch(program, memories, params, Math.ceil(sizeOf(shape) / ENTRIES));
@@ -104,7 +113,7 @@ export function createOperations(gpu: Gpu): Operations {
     const count = sizeOf(x.shape) / sizeOf(shape);
     if (count === 1) return gpu.alias(x, shape);
     const { region } = x;
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const result = gpu.create(shape);
       reduceRegion(op, region, select(false), select(true), count, result.region);
       return result;
@@ -120,6 +129,7 @@ export function createOperations(gpu: Gpu): Operations {
     count: number,
     to: Region,
   ): void {
+    checkAxes(kept.length + reduced.length);
     const length = reduced.reduce((product, { size }) => product * size, 1);
     // Neighbouring threads read neighbouring entries: each its own output where the innermost axis is kept.
     const isSerial = length <= SERIAL || (to.length >= THREADS && kept.at(-1)!.steps[0] === 1);
@@ -132,7 +142,6 @@ export function createOperations(gpu: Gpu): Operations {
       ...[kept.length, reduced.length, floatBits(start), floatBits(chunks === 1 ? count : 1)],
       ...[...kept.toReversed(), ...reduced.toReversed()].flatMap(({ size, steps: [step] }) => [size, step, 0, 0]),
     ];
-    checkAxes(kept.length + reduced.length);
     const program = (isSerial ? serialReductions : treeReductions)[op];
     const workgroups = isSerial ? Math.ceil(target.length / THREADS) : target.length;
     recorder.dispatch(program, [from.memory, target.memory], params, workgroups);
@@ -149,7 +158,7 @@ export function createOperations(gpu: Gpu): Operations {
       throw mismatch(`Matrices [${a.shape}] and [${b.shape}] cannot be multiplied`);
     }
     const columns = Math.ceil(m / TILE);
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const [left, right, result] = [a.region, b.region, gpu.create([n, m])];
       recorder.dispatch(
         matmulProgram,
@@ -170,9 +179,9 @@ export function createOperations(gpu: Gpu): Operations {
     if (x.shape.length !== shape.length || x.shape.some((size, axis) => size !== 1 && size !== shape[axis])) {
       throw mismatch(`[${x.shape}] does not expand to [${shape}]: only axes of size 1 repeat`);
     }
-    if (sizeOf(shape) === sizeOf(x.shape)) return gpu.alias(x, shape);
+    if (geometryOf(shape).size === sizeOf(x.shape)) return gpu.alias(x, shape);
     const { region } = x;
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const result = gpu.create(shape);
       move(shape, region, stridesIn(shape, x.shape), result.region, stridesIn(shape, shape));
       return result;
@@ -188,7 +197,7 @@ export function createOperations(gpu: Gpu): Operations {
     const skipped = begin * sizeOf(x.shape.slice(axis + 1));
     if (sizeOf(x.shape.slice(0, axis)) === 1) return gpu.alias(x, shape, skipped);
     const { region } = x;
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const result = gpu.create(shape);
       move(shape, region, stridesIn(x.shape, x.shape), result.region, stridesIn(shape, shape), skipped);
       return result;
@@ -208,7 +217,7 @@ export function createOperations(gpu: Gpu): Operations {
     );
     const regions = xs.map(({ region }) => region);
     const isConsecutive = sizeOf(shape.slice(0, axis)) === 1;
-    return gpu.record(() => {
+    return gpu.scope(() => {
       const result = gpu.create(shape);
       const { memory } = result.region;
       const steps = stridesIn(shape, shape);

@@ -113,11 +113,6 @@ export class Recorder {
     return region;
   }
 
-  /** Whether `region` is of an upload, and so gone when the recording is submitted. */
-  isUpload({ memory }: Region): boolean {
-    return this.#pages.some((page) => page.region.memory === memory);
-  }
-
   /** Runs `work` before whatever is recorded next, or at the end. */
   defer(work: () => void): void {
     this.#deferred = work;

@@ -7,11 +7,11 @@ export class WebgpuTensor {
   readonly shape: Shape;
   /** Whether its owner works with the memory too: it stays where it is, and updates go there. */
   readonly wrapped: boolean;
-  /** Goes up whenever values are written by other means than a fused step. */
-  version = 0;
+  readonly #owner: object;
   #region: Region | null;
 
-  constructor(region: Region, shape: Shape, wrapped = false) {
+  constructor(owner: object, region: Region, shape: Shape, wrapped = false) {
+    this.#owner = owner;
     this.shape = [...shape];
     this.wrapped = wrapped;
     this.#region = region;
@@ -26,6 +26,10 @@ export class WebgpuTensor {
   get byteOffset(): number {
     const { memory, offset } = this.region;
     return memory.start + 4 * offset;
+  }
+
+  isOf(owner: object): boolean {
+    return this.#owner === owner;
   }
 
   get isDisposed(): boolean {
@@ -43,5 +47,3 @@ export class WebgpuTensor {
     this.#region = region;
   }
 }
-
-export const isTensor = (value: unknown): value is WebgpuTensor => value instanceof WebgpuTensor;

@@ -48,7 +48,7 @@ export function controller(
   const { poolWeight, poolBias, inputWeight, recurrentWeight, hiddenSize: H } = theta;
   const { featureGates, gateBias, heads, headsBias } = theta.folded;
   const n = hidden.shape[0]!;
-  return gpu.record(() => {
+  return gpu.scope(() => {
     const outputs = { mlp: gpu.create([n, MLP_ROW]), hidden: gpu.create([n, H]), cell: gpu.create([n, H]) };
     const pool = recorder.allocate(H);
     /** `shared`, then X. */

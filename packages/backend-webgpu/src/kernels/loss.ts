@@ -13,7 +13,7 @@ export function loss(
   gpu: Gpu,
   { loss, count, decays, means, minima }: LossInputs<WebgpuTensor>,
 ): LossOutputs<WebgpuTensor> {
-  return gpu.record(() => {
+  return gpu.scope(() => {
     const outputs = [AVERAGES, AVERAGES, AVERAGES - 1].map((length) => gpu.create([1, length]));
     const read = [loss, means, minima].map(({ region }) => region);
     const row = (values: Float64Array) => [...Array.from(values, floatBits), 0, 0];

@@ -42,7 +42,7 @@ export function update(
   mlp: WebgpuTensor,
   statistics: WebgpuTensor | undefined,
 ): { slots: readonly Slot<WebgpuTensor>[]; statistics: WebgpuTensor } {
-  return gpu.record(() => {
+  return gpu.scope(() => {
     const written = gpu.create([slots.length, STATISTICS_LENGTH]);
     for (const group of settle(gpu, slots)) updateGroup(gpu, slots, group, mlp, statistics, written);
     return { slots, statistics: written };
