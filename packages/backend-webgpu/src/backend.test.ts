@@ -230,6 +230,66 @@ describeOnGpu('uploads', (gpu) => {
   });
 });
 
+describeOnGpu('replace', (gpu) => {
+  it('is done before its memory is used again, even by the host', async () => {
+    const backend = await share(gpu);
+    // As long as what uploads are put together in.
+    const length = 262_144;
+    const two = backend.tensor([2], [1, 1]);
+    const large = backend.expand(two, [1, length]);
+    const uploaded = backend.scope(() => {
+      // Somebody else sees it, so that it is copied.
+      const alias = backend.reshape(large, [length]);
+      backend.replace(large, backend.expand(two, [1, length]));
+      backend.dispose(alias);
+      backend.dispose(large);
+      return backend.tensor([3, 4], [2]);
+    });
+    expect(await readOne(backend, uploaded)).toEqual(Float32Array.of(3, 4));
+    for (const tensor of [two, uploaded]) backend.dispose(tensor);
+  });
+
+  it('is done in the order that it is asked for', async () => {
+    const backend = await share(gpu);
+    const [a, b, c] = [1, 2, 3].map((value) => backend.own(backend.tensor([value], [1])));
+    backend.scope(() => {
+      const seen = [a!, b!, c!].map((x) => backend.reshape(x, [1]));
+      backend.replace(a!, backend.tensor([9], [1]));
+      backend.replace(b!, seen[0]!);
+      backend.replace(c!, seen[1]!);
+    });
+    expect(await backend.read([a!, b!, c!])).toEqual([9, 9, 9].map((value) => Float32Array.of(value)));
+  });
+});
+
+describeOnGpu('handles', (gpu) => {
+  it('of another backend are none of this', async () => {
+    const [backend, other] = [await share(gpu), await webgpu({ device: (await share(gpu)).device })];
+    const theirs = other.tensor([1, 2], [2]);
+    expect([backend.isTensor(theirs), other.isTensor(theirs)]).toEqual([false, true]);
+    const velo = createVelo({ backend, theta: THETA, parameters: [wave(2, 1)], totalSteps: 10 });
+    expect(await codeOf(() => velo.step([theirs], 1))).toBe('INVALID_ARGUMENT');
+    velo.dispose();
+    other.close();
+  });
+
+  it('are not left behind where an operation fails', async () => {
+    const backend = await share(gpu);
+    const one = backend.tensor([1], [1]);
+    const corners = backend.tensor(new Float32Array(2 ** 14), new Array(14).fill(2));
+    const { liveTensors } = backend;
+    // Every other axis, so that none can be joined.
+    const other = [0, 2, 4, 6, 8, 10, 12];
+    expect(await codeOf(() => backend.reduce('mean', corners, other))).toBe('SHAPE_MISMATCH');
+    const { maxStorageBufferBindingSize } = backend.device.limits;
+    expect(await codeOf(() => backend.expand(one, [maxStorageBufferBindingSize]))).toBe('TENSOR_TOO_LARGE');
+    expect(await codeOf(() => backend.expand(one, [0]))).toBe('EMPTY_TENSOR');
+    expect(await codeOf(() => backend.tensor([], [0]))).toBe('EMPTY_TENSOR');
+    expect(backend.liveTensors).toBe(liveTensors);
+    expect(await readOne(backend, one)).toEqual(Float32Array.of(1));
+  });
+});
+
 describeOnGpu('a recording', (gpu) => {
   it('is one submission, however many programs it runs', async () => {
     const backend = await share(gpu);

@@ -31,6 +31,7 @@ export interface WebgpuBackend extends Backend<WebgpuTensor> {
   warmUp(): Promise<void>;
   /**
    * A tensor over a buffer of yours: as a parameter it is updated in place, as a gradient it is not copied through the host.
+   * A scope submits its work when it ends: do not write to the buffer, nor submit work with it, inside one.
    *
    * @param buffer of the backend's device, with usage STORAGE, COPY_SRC and COPY_DST.
    * @param options.byteOffset where the values begin; a multiple of 4, default 0.
@@ -39,7 +40,8 @@ export interface WebgpuBackend extends Backend<WebgpuTensor> {
   wrap(buffer: GPUBuffer, shape: Shape, options?: { byteOffset?: number }): WebgpuTensor;
   /**
    * Tensors side by side in one buffer, zero, for your own shaders to write to (`tensor.buffer`, `tensor.byteOffset`, a
-   * multiple of 256): parameters and gradients that live in one buffer each are used where they are, without a copy.
+   * multiple of 256): parameters and gradients that live in one buffer each are used where they are, without a copy. What is
+   * said of scopes at `wrap` goes for them too.
    *
    * @throws VeloError `TENSOR_TOO_LARGE`
    */

@@ -56,18 +56,21 @@ describeOnGpu('a bad step', (gpu) => {
       const backend = await open();
       const [first, second] = [train(backend, 1), train(backend, 5)];
       const bad = withNaN(9).map((values) => backend.tensor(values, [values.length]));
-      for (const velo of [first, second]) velo.step(gradients(0), 1);
+      const third = train(backend, 9);
+      for (const velo of [first, second, third]) velo.step(gradients(0), 1);
+      const unchanged = await third.exportState();
       const before = await first.exportState();
       second.step(gradients(1), 1);
       const later = await second.exportState();
       first.step(bad, 1);
       second.step(gradients(2), 1);
       first.step(gradients(3), 1);
-      first.setTotalSteps(30);
+      for (const velo of [first, third]) velo.setTotalSteps(30);
       const failure = await failureOf(() => second.synchronize());
       expect([failure?.code, failure?.step]).toEqual(['NON_FINITE', 1]);
       expect(await first.exportState()).toEqual(before);
       expect(await second.exportState()).toEqual(later);
+      expect(await third.exportState()).toEqual(unchanged);
 
       // They go on as if it had never been.
       const untouched = train(backend, 1);

@@ -215,6 +215,15 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
   const settled = async () => {
     if (backend.check) await backend.synchronize();
   };
+  /** What changes from here on is undone where a device finds a bad value, here or before (`Backend.check`). */
+  const check = (gradients: readonly T[], loss: T | undefined) => {
+    const before = { state, stepsTaken, totalSteps };
+    backend.check?.(gradients, loss, () => {
+      state = withHostValues(backend, state, before.state);
+      ({ stepsTaken, totalSteps } = before);
+      return nonFinite(`Step ${stepsTaken} had a NaN gradient or a loss that is not finite`, stepsTaken);
+    });
+  };
   const alive = () => {
     if (disposed) throw new VeloError('DISPOSED', 'This optimizer was disposed of: create another one.');
   };
@@ -241,15 +250,9 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
           state = replaceTree(backend, state, optimizer.withLossKind(state, kind));
           lossKind = kind;
         }
-        const before = { state, stepsTaken, totalSteps };
-        backend.check?.(
+        check(
           tensors.filter((gradient) => gradient !== null),
           typeof loss === 'number' ? undefined : loss,
-          () => {
-            state = withHostValues(backend, state, before.state);
-            ({ stepsTaken, totalSteps } = before);
-            return nonFinite(`Step ${stepsTaken} had a NaN gradient or a loss that is not finite`, stepsTaken);
-          },
         );
         state = replaceTree(backend, state, optimizer.update(state, tensors, loss));
       });
@@ -272,7 +275,11 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
             `${totalSteps} average ${every}: that cannot change in mid-training. Choose a length on the same side of a multiple of ${maxTrainingSteps}.`,
         );
       }
-      state = backend.scope(() => replaceTree(backend, state, optimizer.withTotalSteps(state, steps)));
+      backend.scope(() => {
+        // Nothing here can be bad, but a step before it, whoever's.
+        check([], undefined);
+        state = replaceTree(backend, state, optimizer.withTotalSteps(state, steps));
+      });
       totalSteps = steps;
       warnedPastEnd = false;
     },

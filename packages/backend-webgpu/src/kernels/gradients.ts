@@ -42,7 +42,7 @@ export function lookAtGradients(
     recorder.pool.limit,
   );
   // The loss is looked at even if there is nothing else.
-  if (groups.length === 0) groups.push([]);
+  if (groups.length === 0 && loss) groups.push([]);
   const sums = groups.map((group, i) => {
     const some = group.map((j) => gradients[j]!);
     return sumSquares(gpu, some, i === 0 ? loss?.region : undefined, check);
