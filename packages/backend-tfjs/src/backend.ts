@@ -32,8 +32,7 @@ const backends = new WeakMap<tf.KernelBackend, TfjsBackend>();
  * VeLO on the tensors of tfjs, on the backend that is active now: fused kernels on `cpu` and `wasm`, composed operations
  * elsewhere. The same object every time, for the same backend of tfjs.
  *
- * A `tf.Variable` given as a parameter is updated, like every optimizer of tfjs does; other tensors are copied. On `cpu` the array
- * that `variable.dataSync()` gives is the variable's memory, so it changes with every step: copy it to keep it.
+ * A `tf.Variable` given as a parameter is updated, like every optimizer of tfjs does; other tensors are copied.
  *
  * @throws VeloError `BACKEND_UNAVAILABLE` where tfjs has no backend that is ready, or one of half precision.
  * @example
@@ -78,6 +77,7 @@ function activeBackend(): tf.KernelBackend {
 
 function createBackend(active: tf.KernelBackend, name: string): TfjsBackend {
   const host = hostMemoryOf(active);
+  const firstNaN = host?.firstNaN;
   const badSteps = host ? null : new BadSteps();
 
   const backend: TfjsBackend = {
@@ -87,7 +87,7 @@ function createBackend(active: tf.KernelBackend, name: string): TfjsBackend {
       kernels: host.kernels,
       peek: (tensor: tf.Tensor) => host.peek(live(tensor)),
       ...(host.borrow && { borrow: host.borrow }),
-      ...(host.firstNaN && { firstNaN: host.firstNaN }),
+      ...(firstNaN && { firstNaN: (tensor: tf.Tensor) => firstNaN(live(tensor)) }),
     }),
     ...(badSteps && {
       check: (gradients: readonly tf.Tensor[], loss: tf.Tensor | undefined, undo: () => Error) =>

@@ -12,8 +12,15 @@ export const isCpuBackend = (backend: tf.KernelBackend): backend is CpuBackend =
   (backend as Partial<CpuBackend>).data instanceof tf.DataStorage && 'makeTensorInfo' in backend;
 
 export function cpuMemory(backend: CpuBackend): HostMemory {
-  /** Arrays that nobody else can hold: tensors are made over arrays of users without a copy. */
+  /** Arrays that nobody else holds: tfjs makes tensors over arrays of users without a copy. */
   const ours = new WeakSet<Float32Array>();
+  // What tfjs hands out (`data`, `dataSync`, `tf.tensor(w.dataSync())`) is its reader's, too, from then on.
+  const readSync = backend.readSync.bind(backend);
+  backend.readSync = (dataId) => {
+    const values = readSync(dataId);
+    ours.delete(values as Float32Array);
+    return values;
+  };
   const peek = (tensor: tf.Tensor): Float32Array => {
     const data = backend.data.get(tensor.dataId);
     // Some kernels leave other arrays.

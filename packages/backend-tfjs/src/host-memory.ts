@@ -7,7 +7,7 @@ import { isWasmBackend, wasmMemory } from './wasm-memory.ts';
 export interface HostMemory {
   /** The values themselves, of a live tensor; until the next allocation. */
   peek(tensor: tf.Tensor): Float32Array;
-  /** Another handle shares the values: tfjs copies neither for `clone` and `reshape` nor for `assign`. */
+  /** Another handle shares the values, which are here: tfjs copies neither for `clone` and `reshape` nor for `assign`. */
   isShared(tensor: tf.Tensor): boolean;
   /** A tensor over `values` without a copy, where tfjs keeps tensors as such arrays. */
   borrow?(values: Float32Array, shape: readonly number[]): tf.Tensor;
@@ -23,8 +23,11 @@ export function hostMemoryOf(backend: tf.KernelBackend): HostMemory | null {
   if (!memory) return null;
   const { controller, update } = memory.kernels;
   /** What is donated may be overwritten, unless others hold the same values. */
-  const alone = (tensor: tf.Tensor) =>
-    memory.isShared(tensor) ? tf.tensor(memory.peek(tensor).slice(), tensor.shape, 'float32') : tensor;
+  const alone = (tensor: tf.Tensor) => {
+    // First, because it brings values that were used on another backend, and with them the count of their handles.
+    const values = memory.peek(tensor);
+    return memory.isShared(tensor) ? tf.tensor(values.slice(), tensor.shape, 'float32') : tensor;
+  };
   const donated = (slot: Slot<tf.Tensor>): Slot<tf.Tensor> => {
     const { moments, rows, columns } = slot.accumulators;
     return {

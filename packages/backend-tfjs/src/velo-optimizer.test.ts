@@ -112,4 +112,25 @@ describe('the backend of tfjs', () => {
     other.dispose();
     tf.dispose(w);
   });
+
+  it.each([
+    ['cpu', 'wasm'],
+    ['wasm', 'cpu'],
+  ])('that is %s, and %s between two steps: copies of weights stay as they are', async (own, other) => {
+    await tf.setBackend(own);
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const optimizer = new VeloOptimizer({ totalSteps: 5 });
+    const gradient = tf.tensor1d([1, 1]);
+    const step = () => optimizer.applyGradientsWithLoss({ [w.name]: gradient }, 1);
+    step();
+    const copy = tf.clone(w);
+    await tf.setBackend(other);
+    const before = [...(await tf.square(w).data())];
+    await tf.setBackend(own);
+    step();
+    expect([...(await tf.square(copy).data())]).toEqual(before.map((value) => expect.closeTo(value, 5)));
+    expect([...(await tf.square(w).data())]).not.toEqual(before.map((value) => expect.closeTo(value, 5)));
+    optimizer.dispose();
+    tf.dispose([w, copy, gradient]);
+  });
 });

@@ -45,6 +45,8 @@ interface Training {
   readonly variables: readonly tf.Variable[];
   /** What messages call them. */
   readonly labels: readonly string[];
+  /** Whose values they had after the latest step: tfjs's `assign` exchanges them. */
+  readonly values: object[];
 }
 
 /**
@@ -83,8 +85,8 @@ export class VeloOptimizer extends tf.Optimizer {
   #pending: ExportedState | undefined;
   /** Of the latest `computeGradients`, for the `applyGradients` that follows. */
   #loss: tf.Scalar | undefined;
-  /** What `getWeights` gave last. */
-  #weights: tf.Tensor[] = [];
+  /** What `getWeights` gave last, more than one where models are saved at the same time. */
+  readonly #weights: tf.Tensor[] = [];
   /** Of a step that a device found bad, until a call can throw it. */
   #report: VeloError | undefined;
   #watching: Promise<void> | undefined;
@@ -131,6 +133,7 @@ export class VeloOptimizer extends tf.Optimizer {
     this.#throwReport();
     // Where it is not ready, tfjs would throw an error of its own.
     if (!this.#training) tfjs();
+    this.#loss = undefined;
     const result = super.computeGradients(f, varList);
     this.#loss = result.value;
     return result;
@@ -159,12 +162,14 @@ export class VeloOptimizer extends tf.Optimizer {
    * @throws VeloError `LOSS_REQUIRED` where there was none; else as `applyGradientsWithLoss`.
    */
   override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
+    this.#alive();
     const loss = this.#loss;
     this.#loss = undefined;
     if (!loss || loss.isDisposed) {
+      const why = loss ? ', and that of computeGradients() was disposed of' : '';
       throw new VeloError(
         'LOSS_REQUIRED',
-        'VeLO needs the loss of every step: use minimize(), or applyGradientsWithLoss(gradients, loss).',
+        `VeLO needs the loss of every step${why}: use minimize(), or applyGradientsWithLoss(gradients, loss).`,
       );
     }
     this.applyGradientsWithLoss(gradients, loss);
@@ -211,17 +216,17 @@ export class VeloOptimizer extends tf.Optimizer {
   /**
    * The number of steps and all of the state except the variables' values, as `model.save({ includeOptimizer: true })` wants
    * it: bits of numbers as integers, so that training goes on exactly where it was. The tensors are the optimizer's:
-   * they live until the next `getWeights` or `dispose`.
+   * they live until the next `getWeights` begins, or `dispose`.
    *
    * @throws VeloError `NON_FINITE`, `DISPOSED`
    */
   override async getWeights(): Promise<NamedTensor[]> {
     this.#alive();
+    tf.dispose(this.#weights.splice(0));
     const exported = await this.#settled((velo) => velo.exportState());
-    const state = exported ? withoutParameters(exported) : this.#pending;
-    tf.dispose(this.#weights);
-    const weights = tensorsFromState(state);
-    this.#weights = weights.map(({ tensor }) => tensor);
+    this.#alive();
+    const weights = tensorsFromState(exported ? withoutParameters(exported) : this.#pending);
+    this.#weights.push(...weights.map(({ tensor }) => tensor));
     return weights;
   }
 
@@ -284,9 +289,8 @@ export class VeloOptimizer extends tf.Optimizer {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#training?.velo.dispose();
-    tf.dispose(this.#weights);
+    tf.dispose(this.#weights.splice(0));
     this.#training = this.#pending = this.#loss = undefined;
-    this.#weights = [];
   }
 
   /** Begins with these variables, or begins again. */
@@ -300,8 +304,8 @@ export class VeloOptimizer extends tf.Optimizer {
       );
     }
     const backend = this.#listening();
-    // A record would put names that are whole numbers, as tfjs gives them, in another order.
-    const labels = variables.map(({ name }) => (/^\d+$/.test(name) ? `variable ${name}` : name));
+    // Names that are whole numbers, as tfjs gives them, would come in another order.
+    const labels = variables.map(({ name }) => `variable ${name}`);
     const velo = createVelo<tf.Tensor, Parameters>({
       backend,
       theta: this.#theta,
@@ -313,11 +317,11 @@ export class VeloOptimizer extends tf.Optimizer {
       ...(this.#onWarning && { onWarning: this.#onWarning }),
     });
     this.#training?.velo.dispose();
-    return { backend, velo, variables, labels };
+    return { backend, velo, variables, labels, values: variables.map(({ dataId }) => dataId) };
   }
 
   #step(
-    { backend, velo, variables, labels }: Training,
+    { backend, velo, variables, labels, values }: Training,
     given: ReadonlyMap<tf.Variable, tf.Tensor | null>,
     loss: number | tf.Tensor,
   ): void {
@@ -331,7 +335,14 @@ export class VeloOptimizer extends tf.Optimizer {
     checkVariables(given, variables);
     const gradients: Record<string, GradientInput<tf.Tensor>> = {};
     for (const [i, label] of labels.entries()) gradients[label] = given.get(variables[i]!) ?? null;
+    // Others have written to them, `model.setWeights()` for instance. A device would have to be waited for.
+    if (!backend.check && variables.some(({ dataId }, i) => dataId !== values[i])) {
+      velo.setParameters(velo.parameters).catch((error: VeloError) => {
+        this.#report = error;
+      });
+    }
     tf.tidy(() => velo.step(gradients, lossFor(backend, loss)));
+    values.splice(0, values.length, ...variables.map(({ dataId }) => dataId));
   }
 
   /** Asks the device about bad steps, one question at a time, without waiting for the answer: the backend below hears it. */

@@ -287,7 +287,8 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
     async setParameters(parameters) {
       alive();
       checkNames(parameters, names, 'parameter');
-      await settled();
+      // Where nothing can be left unreported, it is done when this returns, and nobody has to wait.
+      if (backend.check) await backend.synchronize();
       backend.scope(() => {
         const tensors = valuesOf<ParameterInput<T>>(parameters, names).map((value, j) => {
           const tensor = uploadParameter(backend, value, names[j]!);
