@@ -192,7 +192,8 @@ export function describeKernels<T extends Tensor>(suite: Suite<T>): void {
     const statistics = Array.from({ length: STATISTICS_LENGTH }, (_, column) => column);
     for (const output of [...outputs, ...statistics]) {
       const name = typeof output === 'number' ? `statistics (${output})` : output;
-      it(`rejects an update whose "${name}" is wrong`, async () => {
+      const test = typeof output === 'number' ? suite.slow : it;
+      test(`rejects an update whose "${name}" is wrong`, async () => {
         // Of middling size, so that no statistic is where the controller's features end.
         const inputs = updateCase(2, shapes);
         const expected = await runUpdate(oracle, oracleKernels, inputs);
