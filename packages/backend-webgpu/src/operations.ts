@@ -9,7 +9,15 @@ import {
   type UnaryOp,
   VeloError,
 } from '@velojs/core';
-import { broadcastShape, stridesIn } from '@velojs/core/typed-arrays';
+import {
+  broadcastShape,
+  checkExpansion,
+  concatenatedShape,
+  productShape,
+  reducedShape,
+  slicedShape,
+  stridesIn,
+} from '@velojs/core/typed-arrays';
 import { FUNCTIONS } from './functions.ts';
 import type { Gpu } from './gpu.ts';
 import type { Region } from './memory.ts';
@@ -103,8 +111,7 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   function reduce(op: ReduceOp, x: WebgpuTensor, axes: readonly number[]): WebgpuTensor {
-    for (const axis of axes) checkAxis(x, axis);
-    const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const shape = reducedShape(x.shape, axes);
     const steps = stridesIn(x.shape, x.shape);
     const select = (reduced: boolean) =>
       joinAxes(
@@ -152,18 +159,14 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   function matmul(a: WebgpuTensor, b: WebgpuTensor): WebgpuTensor {
-    const [n, k] = a.shape as [number, number];
-    const [inner, m] = b.shape as [number, number];
-    if (a.shape.length !== 2 || b.shape.length !== 2 || inner !== k) {
-      throw mismatch(`Matrices [${a.shape}] and [${b.shape}] cannot be multiplied`);
-    }
+    const [n, m] = productShape(a.shape, b.shape);
     const columns = Math.ceil(m / TILE);
     return gpu.scope(() => {
       const [left, right, result] = [a.region, b.region, gpu.create([n, m])];
       recorder.dispatch(
         matmulProgram,
         [left.memory, right.memory, result.region.memory],
-        [n, k, m, columns, left.offset, right.offset],
+        [n, a.shape[1]!, m, columns, left.offset, right.offset],
         Math.ceil(n / TILE) * columns,
       );
       return result;
@@ -176,9 +179,7 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   function expand(x: WebgpuTensor, shape: Shape): WebgpuTensor {
-    if (x.shape.length !== shape.length || x.shape.some((size, axis) => size !== 1 && size !== shape[axis])) {
-      throw mismatch(`[${x.shape}] does not expand to [${shape}]: only axes of size 1 repeat`);
-    }
+    checkExpansion(x.shape, shape);
     if (geometryOf(shape).size === sizeOf(x.shape)) return gpu.alias(x, shape);
     const { region } = x;
     return gpu.scope(() => {
@@ -189,11 +190,7 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   function slice(x: WebgpuTensor, axis: number, begin: number, end: number): WebgpuTensor {
-    const size = checkAxis(x, axis);
-    if (!(0 <= begin && begin < end && end <= size)) {
-      throw mismatch(`[${x.shape}] has no slice ${begin}..${end} along axis ${axis}`);
-    }
-    const shape = x.shape.with(axis, end - begin);
+    const shape = slicedShape(x.shape, axis, begin, end);
     const skipped = begin * sizeOf(x.shape.slice(axis + 1));
     if (sizeOf(x.shape.slice(0, axis)) === 1) return gpu.alias(x, shape, skipped);
     const { region } = x;
@@ -205,15 +202,9 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   function concat(xs: readonly WebgpuTensor[], axis: number): WebgpuTensor {
-    const first = xs[0];
-    if (!first) throw mismatch('There is nothing to concatenate');
-    for (const x of xs) checkAxis(x, axis);
-    if (xs.some(({ shape }) => `${shape.with(axis, 0)}` !== `${first.shape.with(axis, 0)}`)) {
-      throw mismatch(`${xs.map(({ shape }) => `[${shape}]`).join(' and ')} do not join along axis ${axis}`);
-    }
-    const shape = first.shape.with(
+    const shape = concatenatedShape(
+      xs.map(({ shape }) => shape),
       axis,
-      xs.reduce((sum, x) => sum + x.shape[axis]!, 0),
     );
     const regions = xs.map(({ region }) => region);
     const isConsecutive = sizeOf(shape.slice(0, axis)) === 1;
@@ -248,12 +239,6 @@ export function createOperations(gpu: Gpu): Operations {
   }
 
   return { unary, binary, reduce, matmul, reshape, expand, slice, concat };
-}
-
-function checkAxis({ shape }: WebgpuTensor, axis: number): number {
-  const size = shape[axis];
-  if (size === undefined) throw mismatch(`[${shape}] has no axis ${axis}`);
-  return size;
 }
 
 function checkAxes(count: number): void {

@@ -211,10 +211,6 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       P,
       T
     >;
-  /** Resolves when no bad step can be left unreported. */
-  const settled = async () => {
-    if (backend.check) await backend.synchronize();
-  };
   /** What changes from here on is undone where a device finds a bad value, here or before (`Backend.check`). */
   const check = (gradients: readonly T[], loss: T | undefined) => {
     const before = { state, stepsTaken, totalSteps };
@@ -343,7 +339,7 @@ export function createVelo<T extends Tensor, const P extends Like<P, ParameterIn
       alive();
       checkState(exported);
       // A bad step that a device has not reported yet would undo what follows; it does not matter any more.
-      await settled().catch(() => {});
+      if (backend.check) await backend.synchronize().catch(() => {});
       backend.scope(() => {
         state = replaceTree(backend, state, restored(exported, optimizer.parametersOf(state), false));
       });

@@ -1,4 +1,12 @@
-/** What backends in host memory share; how shapes broadcast is the same on devices. */
+/** What backends in host memory share; which shapes operations give is the same on devices. */
 export { matmul } from './matmul.ts';
 export { type ArrayOperations, type ArrayTensor, arrayOperations, type Values } from './operations.ts';
-export { broadcastShape, stridesIn } from './strided.ts';
+export {
+  broadcastShape,
+  checkExpansion,
+  concatenatedShape,
+  productShape,
+  reducedShape,
+  slicedShape,
+} from './shapes.ts';
+export { stridesIn } from './strided.ts';

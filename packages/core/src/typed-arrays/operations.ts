@@ -1,10 +1,17 @@
 /** The contract's operations for tensors that are typed arrays: double precision in, double precision out. */
 import type { Backend, BinaryOp, ReduceOp, Shape, Tensor, UnaryOp } from '../backend.ts';
-import { VeloError } from '../errors.ts';
 import { sizeOf } from '../geometry.ts';
 import { scalarBinary, scalarReduce, scalarUnary } from '../scalar-operations.ts';
 import { matmul as multiply } from './matmul.ts';
-import { broadcastShape, forEachRow, stridesIn } from './strided.ts';
+import {
+  broadcastShape,
+  checkExpansion,
+  concatenatedShape,
+  productShape,
+  reducedShape,
+  slicedShape,
+} from './shapes.ts';
+import { forEachRow, stridesIn } from './strided.ts';
 
 export type Values = Float32Array | Float64Array;
 
@@ -56,10 +63,9 @@ export function arrayOperations<T extends ArrayTensor>(
   }
 
   function reduce(op: ReduceOp, x: T, axes: readonly number[]): T {
-    for (const axis of axes) checkAxis(x, axis);
     const { start, join, finish } = scalarReduce[op];
     const values = x.values;
-    const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const shape = reducedShape(x.shape, axes);
     const result = new Float64Array(sizeOf(shape)).fill(start);
     forEachRow(x.shape, stridesIn(x.shape, x.shape), stridesIn(x.shape, shape), (from, step, to, toStep, length) => {
       for (let i = 0; i < length; i++, from += step, to += toStep) result[to] = join(result[to]!, values[from]!);
@@ -72,20 +78,14 @@ export function arrayOperations<T extends ArrayTensor>(
   }
 
   function matmul(a: T, b: T): T {
-    const [n, k] = a.shape as [number, number];
-    const [inner, m] = b.shape as [number, number];
-    if (a.shape.length !== 2 || b.shape.length !== 2 || inner !== k) {
-      throw mismatch(`Matrices [${a.shape}] and [${b.shape}] cannot be multiplied`);
-    }
+    const [n, m] = productShape(a.shape, b.shape);
     const product = new Float64Array(n * m);
-    multiply(a.values, b.values, product, n, k, m);
+    multiply(a.values, b.values, product, n, a.shape[1]!, m);
     return make(product, [n, m]);
   }
 
   function expand(x: T, shape: Shape): T {
-    if (x.shape.length !== shape.length || x.shape.some((size, axis) => size !== 1 && size !== shape[axis])) {
-      throw mismatch(`[${x.shape}] does not expand to [${shape}]: only axes of size 1 repeat`);
-    }
+    checkExpansion(x.shape, shape);
     const values = x.values;
     const result = new Float64Array(sizeOf(shape));
     const strides = stridesIn(shape, x.shape);
@@ -97,10 +97,8 @@ export function arrayOperations<T extends ArrayTensor>(
   }
 
   function slice(x: T, axis: number, begin: number, end: number): T {
-    const size = checkAxis(x, axis);
-    if (!(0 <= begin && begin < end && end <= size)) {
-      throw mismatch(`[${x.shape}] has no slice ${begin}..${end} along axis ${axis}`);
-    }
+    const shape = slicedShape(x.shape, axis, begin, end);
+    const size = x.shape[axis]!;
     const inner = sizeOf(x.shape.slice(axis + 1));
     const values = x.values;
     const length = (end - begin) * inner;
@@ -108,19 +106,13 @@ export function arrayOperations<T extends ArrayTensor>(
     for (let from = begin * inner, to = 0; to < result.length; from += size * inner, to += length) {
       result.set(values.subarray(from, from + length), to);
     }
-    return make(result, x.shape.with(axis, end - begin));
+    return make(result, shape);
   }
 
   function concat(xs: readonly T[], axis: number): T {
-    const first = xs[0];
-    if (!first) throw mismatch('There is nothing to concatenate');
-    for (const x of xs) checkAxis(x, axis);
-    if (xs.some(({ shape }) => `${shape.with(axis, 0)}` !== `${first.shape.with(axis, 0)}`)) {
-      throw mismatch(`${xs.map(({ shape }) => `[${shape}]`).join(' and ')} do not join along axis ${axis}`);
-    }
-    const shape = first.shape.with(
+    const shape = concatenatedShape(
+      xs.map(({ shape }) => shape),
       axis,
-      xs.reduce((sum, x) => sum + x.shape[axis]!, 0),
     );
     const inner = sizeOf(shape.slice(axis + 1));
     const result = new Float64Array(sizeOf(shape));
@@ -141,11 +133,3 @@ export function arrayOperations<T extends ArrayTensor>(
 
 const operand = <T extends ArrayTensor>(x: T | number) =>
   typeof x === 'number' ? { values: Float64Array.of(x), shape: [] } : x;
-
-function checkAxis({ shape }: Tensor, axis: number): number {
-  const size = shape[axis];
-  if (size === undefined) throw mismatch(`[${shape}] has no axis ${axis}`);
-  return size;
-}
-
-const mismatch = (what: string) => new VeloError('SHAPE_MISMATCH', `${what}.`);

@@ -1,20 +1,6 @@
 /** Broadcasting: walks tensors of one shape, each with its own steps through memory. */
 import type { Shape } from '../backend.ts';
-import { VeloError } from '../errors.ts';
 import { sizeOf } from '../geometry.ts';
-
-/** The shape that both broadcast to (NumPy's rule). @throws VeloError `SHAPE_MISMATCH` */
-export function broadcastShape(a: Shape, b: Shape): number[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const left = a[i - rank + a.length] ?? 1;
-    const right = b[i - rank + b.length] ?? 1;
-    if (left !== right && left !== 1 && right !== 1) {
-      throw new VeloError('SHAPE_MISMATCH', `[${a}] and [${b}] do not broadcast: an axis must be equal, or 1 in one.`);
-    }
-    return left === 1 ? right : left;
-  });
-}
 
 /** How far the values of `shape` advance per step along each axis of `target`, to which it broadcasts: 0 to repeat. */
 export function stridesIn(target: Shape, shape: Shape): number[] {
