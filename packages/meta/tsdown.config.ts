@@ -1,0 +1,5 @@
+import type { UserConfig } from 'tsdown';
+import { build } from '../../tools/tsdown.ts';
+
+const config: UserConfig = build('src/index.ts');
+export default config;
