@@ -45,7 +45,9 @@ export type VeloErrorCode =
   /** The body of a scope returned a promise. */
   | 'SCOPE_ASYNC'
   /** A data file (CSV, IDX, ...) cannot be used. */
-  | 'DATA_INVALID';
+  | 'DATA_INVALID'
+  /** A file or folder cannot be written: no room, no permission. */
+  | 'WRITE_FAILED';
 
 /**
  * The one error class of velojs. Whatever threw it left optimizer state and parameters as they were before the call.

@@ -1,0 +1,20 @@
+/** Threads in Node, built or from source. */
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+/**
+ * Starts a thread that runs a module of this package.
+ *
+ * @param module its `import.meta.url`: what a bundler made of a file's name is known to nobody else.
+ */
+export function openThread(module: string, workerData: unknown): Worker {
+  if (!module.endsWith('.ts')) return new Worker(new URL(module), { workerData, execArgv: [] });
+  // A thread does not inherit the loader of TypeScript that this process was started with.
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api'));
+  const source = `import(${JSON.stringify(loader.href)}).then(({ register }) => {
+    register();
+    return import(${JSON.stringify(module)});
+  })`;
+  return new Worker(source, { eval: true, workerData, execArgv: ['--conditions=@velojs/source'] });
+}
