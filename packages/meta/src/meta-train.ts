@@ -133,6 +133,8 @@ function stepsOf({ config, episodes, search }: Replica, pair: number): number {
   return Math.min(truncation, totalSteps - truncation * (search.step - begin));
 }
 
+/** Of what is finite: a task that fails is left out. */
 function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  const finite = values.filter(Number.isFinite);
+  return finite.reduce((sum, value) => sum + value, 0) / finite.length;
 }
