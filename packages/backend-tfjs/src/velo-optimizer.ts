@@ -14,7 +14,7 @@ import {
   type Velo,
   VeloError,
 } from '@velojs/core';
-import { starterTheta } from '@velojs/weights';
+import { veloMini } from '@velojs/weights';
 import { type TfjsBackend, tfjs } from './backend.ts';
 import { type NamedTensor, stateFromTensors, tensorsFromState, withoutParameters } from './optimizer-weights.ts';
 
@@ -23,8 +23,7 @@ type Parameters = Readonly<Record<string, ParameterInput<tf.Tensor>>>;
 export interface VeloOptimizerOptions
   extends Omit<CoreOptions<tf.Tensor, Parameters>, 'backend' | 'parameters' | 'state' | 'theta'> {
   /**
-   * The weights of the optimizer, such as `await loadTheta('velo')`; default `starterTheta()`, which is written by hand and
-   * not trained.
+   * The weights of the optimizer, such as `await loadTheta('velo')`; default `veloMini()`, small and part of the package.
    */
   readonly theta?: Theta;
 }
@@ -95,7 +94,7 @@ export class VeloOptimizer extends tf.Optimizer {
   constructor(options: VeloOptimizerOptions) {
     super();
     checkOptions(options);
-    const { totalSteps, theta = starterTheta(), weightDecay = 0, maxTrainingSteps = MAX_TRAINING_STEPS } = options;
+    const { totalSteps, theta = veloMini(), weightDecay = 0, maxTrainingSteps = MAX_TRAINING_STEPS } = options;
     accumulationSteps(checkTotalSteps(totalSteps), maxTrainingSteps);
     if (!(Number.isFinite(weightDecay) && weightDecay >= 0)) {
       throw new VeloError('INVALID_ARGUMENT', `weightDecay must be a finite number >= 0; got ${weightDecay}.`);
@@ -417,7 +416,7 @@ function checkOptions(options: VeloOptimizerOptions): void {
   const { theta } = options;
   if (theta !== undefined && typeof theta?.leaves !== 'object') {
     const hint = typeof (theta as { then?: unknown } | null)?.then === 'function' ? ' It is a promise: await it.' : '';
-    throw new VeloError('INVALID_ARGUMENT', `theta must be a Theta, such as starterTheta().${hint}`);
+    throw new VeloError('INVALID_ARGUMENT', `theta must be a Theta, such as veloMini().${hint}`);
   }
 }
 

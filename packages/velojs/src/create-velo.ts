@@ -11,7 +11,7 @@ import {
   type Velo,
   VeloError,
 } from '@velojs/core';
-import { starterTheta } from '@velojs/weights';
+import { veloMini } from '@velojs/weights';
 import { type BackendName, chooseBackend, type ReadableTensor } from './choose-backend.ts';
 
 export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<T>>>
@@ -23,8 +23,8 @@ export interface VeloOptions<T extends Tensor, P extends Like<P, ParameterInput<
    */
   readonly backend?: Backend<T> | BackendName;
   /**
-   * The weights of the optimizer, such as `await loadTheta('velo')`; default `starterTheta()`, which is written by hand and
-   * not trained.
+   * The weights of the optimizer, such as `await loadTheta('velo')`; default `veloMini()`, which is small and part of the
+   * package.
    */
   readonly theta?: Theta;
 }
@@ -58,7 +58,7 @@ export function createVelo<const P extends Like<P, ParameterInput<T>>, T extends
 export async function createVelo<const P extends Like<P, ParameterInput<T>>, T extends Tensor>(
   options: Omit<VeloOptions<T, P>, 'backend'> & { readonly backend?: Backend<T> | BackendName | 'webgpu' },
 ): Promise<Velo<T, P>> {
-  const { backend: given, theta = starterTheta() } = options;
+  const { backend: given, theta = veloMini() } = options;
   for (const [name, value] of Object.entries({ backend: given, theta })) {
     if (typeof value === 'function' || typeof (value as { then?: unknown } | undefined)?.then === 'function') {
       const call =

@@ -30,6 +30,7 @@ export {
   starterTheta,
   type ThetaFormat,
   type ThetaSource,
+  veloMini,
   type WeightsEntry,
   writeTheta,
 } from '@velojs/weights';

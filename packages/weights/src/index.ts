@@ -14,4 +14,5 @@ export { readSafetensors, type Safetensors, type SafetensorsTensor, writeSafeten
 export { starterTheta } from './starter-theta.ts';
 export { decodeState, encodeState } from './state-file.ts';
 export { decodeTheta, encodeTheta, type ThetaMetadata } from './theta-file.ts';
+export { veloMini } from './velo-mini.ts';
 export type { Verification } from './verify.ts';

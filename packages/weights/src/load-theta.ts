@@ -12,6 +12,7 @@ import {
 } from './fetch-remote.ts';
 import { readTheta } from './formats.ts';
 import { listWeights, type WeightsEntry, type WeightsFile } from './registry.ts';
+import { veloMiniFile } from './velo-mini.ts';
 import { verify } from './verify.ts';
 
 /**
@@ -82,6 +83,10 @@ export async function fetchSource(
   if (sources.length === 0) throw invalid('There is no source: give a name, an address, a path or contents.');
   const { sha256, cacheDir } = options;
   const entry = sources.length === 1 ? entryOf(sources[0]!) : null;
+  if (entry && entry.downloads.length === 0) {
+    const file = await localFile(veloMiniFile(), sha256);
+    return { ...(await readTheta(file.bytes)), entry, files: [{ ...file, name: `${entry.name}.theta` }] };
+  }
   if (entry) {
     let places: readonly (readonly RemoteFile[])[] = entry.downloads.map(({ files }) => files);
     if (sha256) places = places.filter(({ length }) => length === 1).map(([file]) => [{ url: file!.url, sha256 }]);
@@ -107,6 +112,7 @@ export async function fetchSource(
 
 function entryOf(source: ThetaSource): WeightsEntry | null {
   if (typeof source === 'string') return listWeights().find(({ name }) => name === source) ?? null;
+  if (listWeights().includes(source as WeightsEntry)) return source as WeightsEntry;
   if (!(typeof source === 'object' && source !== null && 'downloads' in source)) return null;
   const { name, downloads } = source;
   const isRight =

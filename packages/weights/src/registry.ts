@@ -33,7 +33,7 @@ export interface WeightsEntry {
   readonly source: string;
   readonly hiddenSize: number;
   readonly bankSize: number;
-  /** In the order in which they are tried; every one gives the same theta. */
+  /** In the order in which they are tried; every one gives the same theta. None: part of this package. */
   readonly downloads: readonly WeightsDownload[];
 }
 
@@ -81,6 +81,17 @@ const WEIGHTS: readonly WeightsEntry[] = [
       },
     ],
   },
+  {
+    name: 'velo-mini',
+    description: 'a small theta, meta-trained by velojs: the default, part of the package',
+    authors: 'the authors of velojs',
+    license: 'Apache-2.0',
+    citation: 'velojs, packages/meta/velo-mini',
+    source: 'https://github.com/velojs/velojs',
+    hiddenSize: 16,
+    bankSize: 4,
+    downloads: [],
+  },
 ];
 
 /**
@@ -88,7 +99,7 @@ const WEIGHTS: readonly WeightsEntry[] = [
  *
  * @example
  * ```ts
- * listWeights().map(({ name, license }) => `${name}: ${license}`); // ['velo: Apache-2.0']
+ * listWeights().map(({ name, license }) => `${name}: ${license}`); // ['velo: Apache-2.0', 'velo-mini: Apache-2.0']
  * ```
  */
 export function listWeights(): readonly WeightsEntry[] {

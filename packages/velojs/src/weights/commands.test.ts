@@ -83,6 +83,7 @@ describe('velojs list', () => {
     expect(stdout).toContain('9,282,564 bytes; checked by git blob id a1011ded0e4059aa01baab5a7e5b25374241ee56');
     expect(stdout).toMatch(/licence +Apache-2.0/);
     expect(stdout).toContain('velojs fetch velo');
+    expect(stdout).toMatch(/^velo-mini: .*\n(.*\n)*? +here +yes, as part of velojs$/m);
     expect(stdout).not.toMatch(ESCAPES);
     expect(requests).toEqual([]);
   });
@@ -90,11 +91,20 @@ describe('velojs list', () => {
   it('prints the registry as JSON', async () => {
     const { weights, ...rest } = JSON.parse((await velojs('list', '--json')).stdout);
     expect(rest).toEqual({ format: 'velojs-list', version: 1 });
-    expect(weights).toEqual([{ ...velo, cached: [] }]);
+    expect(weights).toEqual(listWeights().map((entry) => ({ ...entry, cached: [] })));
   });
 });
 
 describe('velojs fetch', () => {
+  it('writes what is part of velojs to a file, and says that there is nothing else to fetch', async () => {
+    const file = join(folder, 'mini.theta');
+    expect((await velojs('fetch', 'velo-mini')).stderr).toMatch(/part of velojs: there is nothing to fetch.*--output/);
+    expect((await velojs('fetch', 'velo-mini', '--output', file)).code).toBe(0);
+    expect(await loadTheta(file)).toEqual(await loadTheta('velo-mini'));
+    expect((await velojs('inspect', 'velo-mini')).stdout).toContain('H = 16, K = 4');
+    expect(requests).toEqual([]);
+  });
+
   it('refuses what is not the known file, unless it is told to take it', async () => {
     served.set(PARAMS.url, params);
     const refused = await velojs('fetch', 'velo');

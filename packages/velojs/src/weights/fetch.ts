@@ -51,6 +51,9 @@ async function fetchCommand(weights: string, options: FetchOptions): Promise<voi
   if (!isName && output === undefined && sha256 === undefined && !allowUnverified) {
     throw usage('A file without a known hash is not kept: give --sha256, or write it somewhere with --output.');
   }
+  if (output === undefined && listWeights().some(({ name, downloads }) => name === weights && downloads.length === 0)) {
+    throw usage(`${weights} is part of velojs: there is nothing to fetch. Give --output for a file of it.`);
+  }
   if (output !== undefined) checkFree(output, force);
   const fetched = await fetchWithProgress(weights, {
     allowUnverified,

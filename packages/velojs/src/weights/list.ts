@@ -43,7 +43,7 @@ async function list({ cacheDir, json }: ListOptions): Promise<void> {
       ['licence', entry.license],
       ['cite', entry.citation],
       ['project', entry.source],
-      ['here', cached.length > 0 ? cached.join(', ') : `no; get it with: velojs fetch ${entry.name}`],
+      ['here', whereabouts(entry, cached)],
     ];
     process.stdout.write(`${alignRows(rows)}\n`);
     for (const { host, format, files } of entry.downloads) {
@@ -53,16 +53,21 @@ async function list({ cacheDir, json }: ListOptions): Promise<void> {
       }
     }
   }
-  process.stdout.write(
-    '\nWithout weights velojs uses a starter theta that is part of it, written by hand and not trained.\n',
-  );
+  process.stdout.write(`\nWithout weights velojs uses ${listWeights().find(isEmbedded)!.name}, which is part of it.\n`);
+}
+
+const isEmbedded = ({ downloads }: WeightsEntry): boolean => downloads.length === 0;
+
+function whereabouts(entry: WeightsEntry, cached: readonly string[]): string {
+  if (isEmbedded(entry)) return 'yes, as part of velojs';
+  return cached.length > 0 ? cached.join(', ') : `no; get it with: velojs fetch ${entry.name}`;
 }
 
 /** Empty if they are not in the cache, or damaged there. */
 async function cachedPaths(entry: WeightsEntry, cacheDir: string | undefined): Promise<string[]> {
   try {
     const { files } = await fetchWeights(entry, { offline: true, ...(cacheDir === undefined ? {} : { cacheDir }) });
-    return files.map(({ cached }) => cached!);
+    return files.flatMap(({ cached }) => cached ?? []);
   } catch (error) {
     if (error instanceof VeloError && error.code === 'OFFLINE') return [];
     throw error;
