@@ -1,5 +1,12 @@
 export { type MetaConfig, parseConfig } from './config.ts';
 export { type MetaProgress, type MetaTrainOptions, metaTrain, type Validation } from './meta-train.ts';
+export {
+  type QueueWorkersOptions,
+  queueWorkers,
+  type RunAddress,
+  type ServeWorkerOptions,
+  serveWorker,
+} from './queue/index.ts';
 export { derive, type Key, keyOf, Random } from './random.ts';
 export type { UpdateSummary } from './search.ts';
 export type { TrainedLeaf, TrainedLeaves } from './search-space.ts';

@@ -45,7 +45,8 @@ async function run(changes: object, options: Partial<MetaTrainOptions> = {}) {
 }
 
 function filesOf(folder: string) {
-  const text = (file: string) => readFileSync(join(folder, file), 'utf8').replaceAll(/"seconds":[\d.]+/g, '"seconds":0');
+  const text = (file: string) =>
+    readFileSync(join(folder, file), 'utf8').replaceAll(/"seconds":[\d.]+/g, '"seconds":0');
   return {
     log: text('log.jsonl'),
     checkpoint: text('checkpoint.json'),

@@ -11,7 +11,11 @@ import { Worker } from 'node:worker_threads';
 export function openThread(module: string, workerData: unknown): Worker {
   if (!module.endsWith('.ts')) return new Worker(new URL(module), { workerData, execArgv: [] });
   // A thread does not inherit the loader of TypeScript that this process was started with.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api'));
+  const loader = pathToFileURL(
+    createRequire(import.meta.url)
+      .resolve('tsx/esm/api')
+      .replace(/cjs$/, 'mjs'),
+  );
   const source = `import(${JSON.stringify(loader.href)}).then(({ register }) => {
     register();
     return import(${JSON.stringify(module)});

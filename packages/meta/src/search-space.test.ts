@@ -1,7 +1,7 @@
 import { thetaShapes } from '@velojs/core';
 import { starterTheta } from '@velojs/weights';
 import { describe, expect, it } from 'vitest';
-import { createSearchSpace } from './search-space.ts';
+import { createSearchSpace, type TrainedLeaves } from './search-space.ts';
 
 const start = starterTheta();
 
@@ -44,8 +44,8 @@ describe('search space', () => {
     [{ stepWeight: { scale: 1, bank: [0] } }, /not part of the bank/],
     [{ stepBias: { scale: 1, units: [0] } }, /no units/],
     [{ bankWeight1: { scale: 1, units: [0] } }, /no units/],
-  ])('%o is refused', (trained, message) => {
-    expect(() => createSearchSpace(start, trained)).toThrow(
+  ])('%o is refused', (trained: object, message) => {
+    expect(() => createSearchSpace(start, trained as TrainedLeaves)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),
     );
   });

@@ -2,10 +2,10 @@
 import type { Worker } from 'node:worker_threads';
 import { VeloError } from '@velojs/core';
 import type { MetaConfig } from './config.ts';
+import { openThread } from './open-thread.ts';
 import type { PairResult } from './particles.ts';
 import type { Replica } from './replica.ts';
 import type { SearchState } from './search.ts';
-import { startThread } from './start-thread.ts';
 import type { StartWorkers, Workers } from './workers.ts';
 
 /** What threads are sent. */
@@ -17,6 +17,10 @@ export type Request =
 export type Answer =
   | { readonly result: PairResult | number | null }
   | { readonly error: { readonly message: string; readonly code?: string } };
+
+/** A thread that answers `Request`s, the first of which starts its replica. Builds keep its file beside this one. */
+export const openReplicaThread = (): Worker =>
+  openThread(new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href, null);
 
 /** A job that has ended this many threads ends the run. */
 const ATTEMPTS = 3;
@@ -149,7 +153,7 @@ class ThreadPool implements Workers {
 
   /** A thread in place `i`; resolves when it has its replica. */
   #spawn(i: number): Promise<void> {
-    const worker = startThread('thread');
+    const worker = openReplicaThread();
     const thread: Thread = { worker, job: null, ready: false, starting: Promise.resolve(), started: null };
     const started = new Promise<void>((resolve, reject) => {
       thread.started = { resolve, reject };
