@@ -1,6 +1,7 @@
 /**
  * Who may import whom, read from the real import statements:
- * core nothing; backends, weights and meta only core; conformance core and weights; everything else everything.
+ * core nothing; backends and weights only core; conformance core and weights; meta core, weights and the fastest backend
+ * (docs/decisions/0011-meta-training.md); everything else everything.
  * No backend imports another, except that backend-tfjs runs the kernels of two on the memory of tfjs, and reads the
  * starter theta (docs/decisions/0009-tfjs.md). Whatever is imported is declared.
  */
@@ -15,7 +16,7 @@ const inside: Record<string, readonly string[]> = {
   '@velojs/core': [],
   '@velojs/backend-tfjs': ['@velojs/core', '@velojs/weights', '@velojs/backend-cpu', '@velojs/backend-wasm'],
   '@velojs/conformance': ['@velojs/core', '@velojs/weights'],
-  '@velojs/meta': ['@velojs/core'],
+  '@velojs/meta': ['@velojs/core', '@velojs/weights', '@velojs/backend-wasm'],
   '@velojs/weights': ['@velojs/core'],
 };
 const isOurs = (name: string): boolean => name === 'velojs' || name.startsWith('@velojs/');

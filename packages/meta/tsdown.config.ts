@@ -7,6 +7,5 @@ const config: UserConfig = build(
   'src/baselines/index.ts',
   'src/tasks/public.ts',
   'src/evaluation/index.ts',
-  'src/evaluation/worker.ts',
 );
 export default config;
