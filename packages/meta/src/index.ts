@@ -1,4 +1,6 @@
 export { type MetaConfig, parseConfig } from './config.ts';
+export type { Activation, DenseLoss, Examples } from './dense/network.ts';
+export { type DenseTaskOptions, denseTask } from './dense/task.ts';
 export { type MetaProgress, type MetaTrainOptions, metaTrain, type Validation } from './meta-train.ts';
 export {
   type QueueWorkersOptions,
@@ -12,4 +14,5 @@ export type { UpdateSummary } from './search.ts';
 export type { TrainedLeaf, TrainedLeaves } from './search-space.ts';
 export type { Task, TaskFamily } from './task.ts';
 export { threads } from './threads.ts';
+export { Training } from './training.ts';
 export { ownThread, type StartWorkers, type Workers } from './workers.ts';

@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { VeloError } from '@velojs/core';
 import { Command, CommanderError } from 'commander';
+import { addEvaluateCommand } from './meta/evaluate.ts';
+import { addMetaTrainCommand } from './meta/meta-train.ts';
+import { addMetaWorkerCommand } from './meta/meta-worker.ts';
 import { addTrainCommand } from './train/command.ts';
 import { addConvertCommand } from './weights/convert.ts';
 import { addFetchCommand } from './weights/fetch.ts';
@@ -38,6 +41,9 @@ addListCommand(program);
 addFetchCommand(program);
 addInspectCommand(program);
 addConvertCommand(program);
+addMetaTrainCommand(program);
+addMetaWorkerCommand(program);
+addEvaluateCommand(program);
 
 try {
   await program.parseAsync();
