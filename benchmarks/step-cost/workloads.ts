@@ -25,6 +25,7 @@ const network = (...layers: number[]): Shape[] =>
 
 export const WORKLOADS: readonly Workload[] = [
   { name: 'tiny-mlp', title: 'tiny MLP 2-16-16-2', shapes: network(2, 16, 16, 2) },
+  { name: 'small-mlp', title: 'small MLP 16-24-24-8', shapes: network(16, 24, 24, 8) },
   { name: 'mlp', title: 'MLP 784-128-64-10', shapes: network(784, 128, 64, 10) },
   { name: '1024x1024', title: 'one 1024 x 1024', shapes: [[1024, 1024]] },
   { name: '64-of-128x128', title: '64 of 128 x 128', shapes: repeated(64, [128, 128]) },

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { createLossBuffer, createVelo, type ExportedState, hostLossFeatures, pushHostLoss } from '@velojs/core';
 import { reference } from '@velojs/core/reference';
-import { decodeState, starterTheta } from '@velojs/weights';
+import { decodeState, starterTheta, veloMini } from '@velojs/weights';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { tfjs, VeloOptimizer } from './index.ts';
 
@@ -115,7 +115,7 @@ export function describeVeloOptimizer(backend: string, { onDevice }: { readonly 
       const options = { totalSteps: 8, weightDecay: 1e-3 };
       const optimizer = optimizerFor(options);
       const parameters = shapes.map((shape, j) => ({ shape, data: start[j]! }));
-      const expected = createVelo({ backend: reference(), theta: starterTheta(), parameters, ...options });
+      const expected = createVelo({ backend: reference(), theta: veloMini(), parameters, ...options });
       for (let i = 0; i < 8; i++) {
         const gradients = start.map(({ length }, j) => (i === 4 && j === 1 ? null : numbers(length, 7 * i + j)));
         const tensors = gradients.map((data, j) => ({
@@ -440,7 +440,7 @@ export function describeVeloOptimizer(backend: string, { onDevice }: { readonly 
       const variables = shapes.map((shape, j) => disposeLater(tf.variable(tf.tensor(start[j]!, shape))));
       const parameters = shapes.map((shape, j) => ({ shape, data: start[j]! }));
       const optimizer = optimizerFor();
-      const other = () => createVelo({ backend: reference(), theta: starterTheta(), parameters, totalSteps: 40 });
+      const other = () => createVelo({ backend: reference(), theta: veloMini(), parameters, totalSteps: 40 });
       const [told, untold] = [other(), other()];
       const step = (i: number) => {
         const gradients = start.map(({ length }, j) => numbers(length, 7 * i + j));

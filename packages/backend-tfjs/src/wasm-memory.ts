@@ -142,13 +142,8 @@ class TfjsHeap implements KernelStore<tf.Tensor> {
     throw new Error('There is one thread.');
   }
 
-  withRecord(words: number, use: (address: number) => void): void {
-    const address = this.#allocate(4 * words);
-    try {
-      use(address);
-    } finally {
-      this.#backend.wasm._free(address);
-    }
+  record(words: number): number {
+    return this.scratch('record', 4 * words);
   }
 
   words(address: number, length: number): Uint32Array {

@@ -209,6 +209,8 @@ function spreadFactors(job: usize, entry: i32, n: i32, tile: usize, shares: bool
   const length = runLength(job);
   const fixedPlane = planeBytes(fixedLength(job));
   const alongPlane = planeBytes(alongLength(job));
+  const firstFixed = fixedPlanes(job);
+  const firstAlong = alongPlanes(job);
   let run = entry / length;
   let from = entry - run * length;
   let m = run % M;
@@ -217,8 +219,8 @@ function spreadFactors(job: usize, entry: i32, n: i32, tile: usize, shares: bool
   let to = tile;
   for (let left = n; left > 0; ) {
     const count = min(length - from, left);
-    const fixed = fixedPlanes(job) + (<usize>(run * I) << 2);
-    const along = alongPlanes(job) + (<usize>((o * M + m) * length + from) << 2);
+    const fixed = firstFixed + (<usize>(run * I) << 2);
+    const along = firstAlong + (<usize>((o * M + m) * length + from) << 2);
     if (I == 1) {
       spreadRun(fixed, fixedPlane, along, alongPlane, count, to);
       if (shares) spreadShares(fixed, fixedPlane, along, alongPlane, count, to);

@@ -115,8 +115,7 @@ function createBackend(store: Store, simd: Simd, threads: number): WasmBackend {
     firstNaN(tensor) {
       const { storage } = tensor;
       if (storage instanceof Float64Array) return storage.findIndex(Number.isNaN);
-      // Waits for whoever writes to it.
-      store.view(storage);
+      store.waitFor(storage);
       return store.machine.kernels.firstNaN(storage.address, storage.length);
     },
     read: (tensors) => store.read(tensors),

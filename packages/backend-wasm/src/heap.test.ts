@@ -22,12 +22,12 @@ describe('Heap', () => {
           }
           blocks.push({ address, bytes });
           if (release % 2 === 0) {
-            const { address: gone } = blocks[release % blocks.length]!;
-            heap.release(gone);
-            blocks = blocks.filter((block) => block.address !== gone);
+            const gone = blocks[release % blocks.length]!;
+            heap.release(gone.address, gone.bytes);
+            blocks = blocks.filter((block) => block !== gone);
           }
         }
-        for (const { address } of blocks) heap.release(address);
+        for (const { address, bytes } of blocks) heap.release(address, bytes);
         expect(heap.bytesInUse).toBe(0);
       }),
       { seed: 20221117 },
@@ -38,8 +38,9 @@ describe('Heap', () => {
     const heap = newHeap();
     const sizes = [100, 5000, 64, 30_000];
     const once = () => {
-      const addresses = sizes.map((bytes) => heap.allocate(bytes));
-      for (const address of addresses.toSorted((a, b) => Math.sin(a) - Math.sin(b))) heap.release(address);
+      const blocks = sizes.map((bytes) => ({ bytes, address: heap.allocate(bytes) }));
+      blocks.sort((a, b) => Math.sin(a.address) - Math.sin(b.address));
+      for (const { address, bytes } of blocks) heap.release(address, bytes);
     };
     once();
     const size = heap.memory.buffer.byteLength;
@@ -55,8 +56,15 @@ describe('Heap', () => {
 
   it('refuses to release what it did not hand out', () => {
     const heap = newHeap();
-    const address = heap.allocate(10);
-    heap.release(address);
-    expect(() => heap.release(address)).toThrow('no block');
+    const [first, second, third] = [10, 500, 10].map((bytes) => heap.allocate(bytes)) as [number, number, number];
+    heap.release(second, 500);
+    // Twice, beside a free block with too many bytes, and where nothing was ever handed out.
+    expect(() => heap.release(second, 500)).toThrow('no block');
+    expect(() => heap.release(first, 100)).toThrow('no block');
+    heap.release(third, 10);
+    expect(() => heap.release(third, 10)).toThrow('no block');
+    expect(heap.bytesInUse).toBe(128);
+    heap.release(first, 10);
+    expect(heap.bytesInUse).toBe(0);
   });
 });

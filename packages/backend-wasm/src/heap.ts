@@ -18,7 +18,7 @@ export class Heap {
   readonly memory: WebAssembly.Memory;
   /** In the order of addresses, never adjacent. */
   readonly #free: Free[] = [];
-  readonly #sizes = new Map<number, number>();
+  #bytesInUse = 0;
   /** Everything from here on was never handed out. */
   #top: number;
 
@@ -30,14 +30,12 @@ export class Heap {
 
   /** Bytes handed out. */
   get bytesInUse(): number {
-    let sum = 0;
-    for (const bytes of this.#sizes.values()) sum += bytes;
-    return sum;
+    return this.#bytesInUse;
   }
 
   /** Address of a block with room for `bytes`; its contents are whatever was there. @throws VeloError `OUT_OF_MEMORY` */
   allocate(bytes: number): number {
-    const needed = aligned(Math.max(bytes, 1) + OVERREAD);
+    const needed = blockBytes(bytes);
     let best = -1;
     for (let i = 0; i < this.#free.length; i++) {
       const { bytes: found } = this.#free[i]!;
@@ -57,15 +55,13 @@ export class Heap {
       this.#reach(address + needed);
       this.#top = address + needed;
     }
-    this.#sizes.set(address, needed);
+    this.#bytesInUse += needed;
     return address;
   }
 
-  /** The block at `address` may be handed out again. */
-  release(address: number): void {
-    const bytes = this.#sizes.get(address);
-    if (bytes === undefined) throw new Error(`There is no block at ${address}.`);
-    this.#sizes.delete(address);
+  /** The block at `address`, which was allocated for `requested` bytes, may be handed out again. */
+  release(address: number, requested: number): void {
+    const bytes = blockBytes(requested);
     let at = 0;
     for (let end = this.#free.length; at < end; ) {
       const middle = (at + end) >> 1;
@@ -74,6 +70,10 @@ export class Heap {
     }
     const before = this.#free[at - 1];
     const after = this.#free[at];
+    if ((before && before.address + before.bytes > address) || address + bytes > (after?.address ?? this.#top)) {
+      throw new Error(`There is no block of ${bytes} bytes at ${address}.`);
+    }
+    this.#bytesInUse -= bytes;
     const joinsBefore = before !== undefined && before.address + before.bytes === address;
     const joinsAfter = after !== undefined && address + bytes === after.address;
     if (joinsBefore) {
@@ -112,4 +112,6 @@ export class Heap {
   }
 }
 
+/** What a block takes. */
+const blockBytes = (requested: number) => aligned(Math.max(requested, 1) + OVERREAD);
 const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

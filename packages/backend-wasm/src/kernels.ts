@@ -39,8 +39,8 @@ export interface KernelStore<T extends Tensor, P extends Place = Place> {
   scratch(name: string, bytes: number): number;
   /** Address of counters for commands of at most `count` records; only asked for where there are threads. */
   counters(count: number): number;
-  /** Gives `use` the address of `words` words for its commands to read. */
-  withRecord(words: number, use: (address: number) => void): void;
+  /** Address of `words` words for the next command to read. */
+  record(words: number): number;
   /** A view, until the next allocation. */
   words(address: number, length: number): Uint32Array;
   /** Runs commands that read or write `places`. */
@@ -84,21 +84,21 @@ function controller<T extends Tensor, P extends Place>(
 ): ControllerOutputs<T> {
   const { kernels, control } = store.machine;
   const n = hidden.shape[0]!;
-  const inputs = [statistics, ranks, common, hidden, cell].map((tensor) => store.resident(tensor));
   const outputs = {
     mlp: store.create([n, MLP_ROW]),
     hidden: store.create([n, H]),
     cell: store.create([n, H]),
   };
-  const written = Object.values(outputs).map((tensor) => store.resident(tensor));
+  const used = [statistics, ranks, common, hidden, cell, outputs.mlp, outputs.hidden, outputs.cell].map((tensor) =>
+    store.resident(tensor),
+  );
+  used.push(theta);
   const scratch = store.scratch('controller', kernels.controllerScratchBytes(n, H) >>> 0);
-  const used = [...inputs, ...written, theta];
-  store.withRecord(RECORD, (record) => {
-    store.words(record, RECORD).set([n, H, ...used.map(({ address }) => address), scratch]);
-    store.using(used, ({ threads, run }) => {
-      if (threads > 1 && n * H * H >= WORTH_SHARING) run('leadController', control, record, store.counters(0));
-      else run('controller', record);
-    });
+  const record = store.record(RECORD);
+  store.words(record, RECORD).set([n, H, ...used.map(({ address }) => address), scratch]);
+  store.using(used, ({ threads, run }) => {
+    if (threads > 1 && n * H * H >= WORTH_SHARING) run('leadController', control, record, store.counters(0));
+    else run('controller', record);
   });
   return outputs;
 }
@@ -109,64 +109,61 @@ function update<T extends Tensor, P extends Place>(
   mlp: T,
 ): { slots: readonly Slot<T>[]; statistics: T } {
   const n = slots.length;
-  const networks = store.resident(mlp);
   const statistics = store.create([n, STATISTICS_LENGTH]);
-  const results = store.resident(statistics);
+  const [networks, results] = [store.resident(mlp), store.resident(statistics)];
   const used = [networks, results];
-  const resident = (tensor: T) => {
-    const block = store.resident(tensor);
-    used.push(block);
-    return block.address;
-  };
-  const jobs = slots.map(({ geometry, parameter, accumulators: { moments, rows, columns }, gradient }, j) => [
-    ...viewOf(geometry),
-    resident(parameter),
-    resident(gradient),
-    resident(moments),
-    resident(rows),
-    columns ? resident(columns) : 0,
-    networks.address + 4 * MLP_ROW * j,
-    results.address + 4 * STATISTICS_LENGTH * j,
-  ]);
-  const entries = slots.reduce((sum, { geometry }) => sum + geometry.size, 0);
-  store.withRecord(RECORD * n, (table) => runJobs(store, jobs, table, entries, used));
+  for (const { parameter, gradient, accumulators } of slots) {
+    used.push(store.resident(parameter), store.resident(gradient));
+    used.push(store.resident(accumulators.moments), store.resident(accumulators.rows));
+    if (accumulators.columns) used.push(store.resident(accumulators.columns));
+  }
+  const table = store.record(RECORD * n);
+  const words = store.words(table, RECORD * n);
+  let place = 2;
+  let entries = 0;
+  for (let j = 0; j < n; j++) {
+    const { geometry, accumulators } = slots[j]!;
+    const word = RECORD * j;
+    words.set(viewOf(geometry), word);
+    for (let array = 8; array < 12; array++) words[word + array] = used[place++]!.address;
+    words[word + 12] = accumulators.columns ? used[place++]!.address : 0;
+    words[word + 13] = networks.address + 4 * MLP_ROW * j;
+    words[word + 14] = results.address + 4 * STATISTICS_LENGTH * j;
+    entries += geometry.size;
+  }
+  runJobs(store, table, n, entries, used);
   return { slots, statistics };
 }
 
-/** Writes `jobs`, which have `entries` altogether, to `table`, finds room for them to work in, and has them done. */
+/** Finds room for the `n` jobs in `table`, which have `entries` altogether, to work in, and has them done. */
 function runJobs<T extends Tensor, P extends Place>(
   store: KernelStore<T, P>,
-  jobs: readonly (readonly number[])[],
   table: number,
+  n: number,
   entries: number,
   used: readonly P[],
 ): void {
   const { kernels, commands, control } = store.machine;
-  const n = jobs.length;
-  let words = store.words(table, RECORD * n);
-  for (const [j, job] of jobs.entries()) words.set(job, RECORD * j);
-
   const tile = kernels.TILE_BYTES.value as number;
   const share = commands.threads > 1;
   /** Scratch of the largest job that one thread does alone, and of the largest that all share. */
   let own = 0;
   let shared = 0;
-  const isShared = jobs.map((_, j) => {
+  const isShared: boolean[] = [];
+  for (let j = 0; j < n; j++) {
     const job = table + 4 * RECORD * j;
     const bytes = kernels.jobScratchBytes(job) >>> 0;
     const split = share && kernels.chunkCount(job) > 1;
     if (split) shared = Math.max(shared, bytes);
     else own = Math.max(own, bytes);
-    return split;
-  });
+    isShared.push(split);
+  }
   const arenaBytes = Math.ceil((tile + own) / 64) * 64;
   const arenas = store.scratch('update', arenaBytes * commands.threads + shared);
   const sharedScratch = arenas + arenaBytes * commands.threads;
   const counters = share ? store.counters(n) : 0;
-  words = store.words(table, RECORD * n);
-  for (const [j, split] of isShared.entries()) {
-    words[RECORD * j + SCRATCH_WORD] = split ? sharedScratch : arenas + tile;
-  }
+  const words = store.words(table, RECORD * n);
+  for (let j = 0; j < n; j++) words[RECORD * j + SCRATCH_WORD] = isShared[j] ? sharedScratch : arenas + tile;
   store.using(used, ({ run }) => {
     if (share && entries >= WORTH_SHARING) run('leadUpdate', control, table, n, counters, arenas, arenaBytes);
     else run('update', table, n, arenas);

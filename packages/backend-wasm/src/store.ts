@@ -23,7 +23,7 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
   readonly #attachments = new Map<Block, Block[]>();
   readonly #scratch = new Map<string, { address: number; bytes: number }>();
   /** Blocks to be released when a command is done, in the order of commands. */
-  readonly #leaving: { address: number; after: number }[] = [];
+  readonly #leaving: { address: number; bytes: number; after: number }[] = [];
   /** Null once closed: whoever still holds a tensor then holds no memory. */
   #machine: Machine | null;
 
@@ -70,9 +70,14 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
   }
 
   view(block: Block): Float32Array {
-    const { heap, commands } = this.machine;
-    if (block.usedBy > commands.done) commands.wait(block.usedBy);
-    return new Float32Array(heap.memory.buffer, block.address, block.length);
+    this.waitFor(block);
+    return new Float32Array(this.machine.heap.memory.buffer, block.address, block.length);
+  }
+
+  /** For the commands that read or write `block`. */
+  waitFor({ usedBy }: Block): void {
+    const { commands } = this.machine;
+    if (usedBy > commands.done) commands.wait(usedBy);
   }
 
   /** Whether `values` are a view of this memory, which growing detaches. */
@@ -145,10 +150,7 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
   scratch(name: string, bytes: number): number {
     const found = this.#scratch.get(name);
     if (found && found.bytes >= bytes) return found.address;
-    if (found) {
-      this.#scratch.delete(name);
-      this.#leave(found.address, this.machine.commands.given);
-    }
+    this.#dropScratch(name);
     const address = this.#allocate(bytes);
     this.#scratch.set(name, { address, bytes });
     return address;
@@ -159,14 +161,11 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
     return this.scratch('counters', (this.machine.kernels as ThreadKernels).counterBytes(count));
   }
 
-  /** Gives `use` the address of `words` words for its commands to read. */
-  withRecord(words: number, use: (address: number) => void): void {
-    const address = this.#allocate(4 * words);
-    try {
-      use(address);
-    } finally {
-      this.#leave(address, this.machine.commands.given);
-    }
+  /** Address of `words` words for the next command to read: the same again once that is done. */
+  record(words: number): number {
+    const { done, given } = this.machine.commands;
+    if (done < given) this.#dropScratch('record');
+    return this.scratch('record', 4 * words);
   }
 
   /** Until the next allocation. */
@@ -198,16 +197,25 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
   }
 
   #release(block: Block): void {
-    this.#leave(block.address, block.usedBy);
-    for (const attached of this.#attachments.get(block) ?? []) this.#release(attached);
+    this.#leave(block.address, 4 * block.length, block.usedBy);
+    const attached = this.#attachments.get(block);
+    if (!attached) return;
     this.#attachments.delete(block);
+    for (const other of attached) this.#release(other);
   }
 
-  #leave(address: number, after: number): void {
+  #leave(address: number, bytes: number, after: number): void {
     if (!this.#machine) return;
     const { heap, commands } = this.#machine;
-    if (after <= commands.done) heap.release(address);
-    else this.#leaving.push({ address, after });
+    if (after <= commands.done) heap.release(address, bytes);
+    else this.#leaving.push({ address, bytes, after });
+  }
+
+  #dropScratch(name: string): void {
+    const found = this.#scratch.get(name);
+    if (!found) return;
+    this.#scratch.delete(name);
+    this.#leave(found.address, found.bytes, this.machine.commands.given);
   }
 
   #sweep(): void {
@@ -215,7 +223,7 @@ export class Store implements Memory, KernelStore<WasmTensor, Block> {
     const { heap, commands } = this.machine;
     const { done } = commands;
     const staying = this.#leaving.filter(({ after }) => after > done);
-    for (const { address, after } of this.#leaving) if (after <= done) heap.release(address);
+    for (const { address, bytes, after } of this.#leaving) if (after <= done) heap.release(address, bytes);
     this.#leaving.splice(0, this.#leaving.length, ...staying);
   }
 }

@@ -22,7 +22,17 @@ export interface Geometry {
   readonly factored: Factored | null;
 }
 
-export const sizeOf = (shape: Shape): number => shape.reduce((product, axis) => product * axis, 1);
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (let axis = 0; axis < shape.length; axis++) size *= shape[axis]!;
+  return size;
+}
+
+export function isSameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
 
 /**
  * Axes of the second largest and the largest size, `[d1, d0]`; `null` below rank 2 (SPEC section 4).

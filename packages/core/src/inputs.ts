@@ -1,7 +1,7 @@
 /** What users hand over: parameters, gradients, losses; checked, and brought to the backend. */
 import type { Backend, Tensor } from './backend.ts';
 import { VeloError } from './errors.ts';
-import { geometryOf, sizeOf } from './geometry.ts';
+import { geometryOf, isSameShape, sizeOf } from './geometry.ts';
 import type { LossKind } from './optimizer.ts';
 import type { HostTensor } from './theta.ts';
 
@@ -38,8 +38,9 @@ export function checkNames(given: unknown, names: readonly string[], what: 'grad
       );
     }
   }
-  const unknown = Object.keys(structure).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
+  const keys = Object.keys(structure);
+  if (keys.length > names.length) {
+    const unknown = keys.find((name) => !names.includes(name));
     throw new VeloError(
       what === 'gradient' ? 'GRADIENT_UNKNOWN' : 'PARAMETER_UNKNOWN',
       `"${unknown}" is not among the parameters (${names.join(', ')}).`,
@@ -135,7 +136,7 @@ export function checkLoss<T extends Tensor>(
 }
 
 export function checkShape(shape: readonly number[], expected: readonly number[], what: string): void {
-  if (`${shape}` !== `${expected}`) {
+  if (!isSameShape(shape, expected)) {
     throw new VeloError('SHAPE_MISMATCH', `${what} has shape [${shape}]; it must be [${expected}].`);
   }
 }
@@ -159,11 +160,8 @@ function checkNumbers<T extends Tensor>(
   what: string,
   values?: Float32Array | Float64Array,
 ): void {
-  const find = () => {
-    const seen = values ?? backend.peek?.(gradient);
-    return seen ? firstNaN(seen) : -1;
-  };
-  const bad = backend.firstNaN ? backend.firstNaN(gradient) : find();
+  const seen = backend.firstNaN ? undefined : (values ?? backend.peek?.(gradient));
+  const bad = backend.firstNaN?.(gradient) ?? (seen ? firstNaN(seen) : -1);
   if (bad >= 0) throw nonFinite(`${what} has NaN at index ${bad}`);
 }
 

@@ -61,31 +61,37 @@ export function toDevice<T extends Tensor>(backend: Backend<T>, buffer: HostLoss
 }
 
 /** 1 - decay^count: what a mean of `count` values must be divided by. */
-export const lossCorrections = (decays: Float64Array, count: number): Float64Array =>
-  decays.map((decay) => 1 - decay ** count);
+export function lossCorrections(decays: Float64Array, count: number): number[] {
+  const q: number[] = [];
+  for (let k = 0; k < AVERAGES; k++) q.push(1 - decays[k]! ** count);
+  return q;
+}
 
 export function pushHostLoss(buffer: HostLossBuffer, loss: number): HostLossBuffer {
-  const { decays, means } = buffer;
+  const { decays } = buffer;
   const count = buffer.count + 1;
   const q = lossCorrections(decays, count);
   // Quirk: the ceiling divides the old means by the corrections of the new count.
-  const ceiling = buffer.count === 0 ? loss : Math.max(...means.map((mean, k) => mean / q[k]!));
+  const ceiling = buffer.count === 0 ? loss : Math.max(...q.map((correction, k) => buffer.means[k]! / correction));
   const x = Math.min(2 * Math.abs(ceiling), loss);
-  const pushed = means.map((mean, k) => mean * decays[k]! + x * (1 - decays[k]!));
-  const minima = buffer.minima.map((low, k) => Math.min(low, pushed[k]! / q[k]!));
-  return { on: 'host', count, decays, means: pushed, minima };
+  // One allocation: it is a good part of what a step costs besides its kernels.
+  const values = new Float64Array(2 * AVERAGES);
+  const means = values.subarray(0, AVERAGES);
+  const minima = values.subarray(AVERAGES);
+  for (let k = 0; k < AVERAGES; k++) {
+    means[k] = buffer.means[k]! * decays[k]! + x * (1 - decays[k]!);
+    minima[k] = Math.min(buffer.minima[k]!, means[k]! / q[k]!);
+  }
+  return { on: 'host', count, decays, means, minima };
 }
 
 /** The nine features, `[-1, 1]` each; 0 during the first two losses. */
-export function hostLossFeatures(buffer: HostLossBuffer): Float64Array {
-  const { count, decays, means, minima } = buffer;
-  const features = new Float64Array(FEATURES);
-  if (count <= WARM_UP) return features;
-  const q = lossCorrections(decays, count);
-  return features.map((_, k) => {
+export function hostLossFeatures({ count, decays, means, minima }: HostLossBuffer): number[] {
+  const averages = lossCorrections(decays, count).map((correction, k) => means[k]! / correction);
+  return averages.slice(1).map((next, k) => {
     const low = minima[k]!;
-    const progress = (means[k]! / q[k]! - low) / Math.max(MINIMUM_PROGRESS, means[k + 1]! / q[k + 1]! - low);
-    return Math.max(-1, Math.min(1, progress - 1));
+    const progress = (averages[k]! - low) / Math.max(MINIMUM_PROGRESS, next - low);
+    return count <= WARM_UP ? 0 : Math.max(-1, Math.min(1, progress - 1));
   });
 }
 

@@ -9,8 +9,8 @@ import { STATISTICS } from './statistics.ts';
 const RANKS = 5;
 
 /** Nine features of how far training has come; `fraction` = t / N may exceed 1. */
-export function fractionFeatures(fraction: number): Float64Array {
-  return Float64Array.from(FRACTION_SCALES, (scale) => Math.tanh(10 * (fraction - scale)));
+export function fractionFeatures(fraction: number): number[] {
+  return FRACTION_SCALES.map((scale) => Math.tanh(10 * (fraction - scale)));
 }
 
 /** One-hot of the number of axes longer than 1. Quirk: all zero from five axes on. */

@@ -72,12 +72,14 @@ function replaceNode<T extends Tensor>(backend: Backend<T>, old: Tree<T>, next: 
     return keepTree(backend, next);
   }
   if (Array.isArray(next)) return next.map((node, i) => replaceNode(backend, (old as readonly Tree<T>[])[i], node));
-  const result: Record<string, Tree<T>> = {};
+  let result = next as Record<string, Tree<T>>;
   for (const key in next) {
-    result[key] = replaceNode(backend, (old as Record<string, Tree<T>>)[key], (next as Record<string, Tree<T>>)[key]);
+    const node = (next as Record<string, Tree<T>>)[key];
+    const replaced = replaceNode(backend, (old as Record<string, Tree<T>>)[key], node);
+    if (replaced !== node) result = { ...result, [key]: replaced };
   }
   for (const key in old) {
-    if (key in result) continue;
+    if (key in next) continue;
     for (const tensor of tensorsOf(backend, (old as Record<string, Tree<T>>)[key])) backend.dispose(tensor);
   }
   return result;

@@ -2,7 +2,7 @@
 import { accumulatorShapes } from './accumulators.ts';
 import type { Backend, Shape, Tensor } from './backend.ts';
 import { VeloError } from './errors.ts';
-import { geometryOf, sizeOf } from './geometry.ts';
+import { type Geometry, geometryOf, isSameShape, sizeOf } from './geometry.ts';
 import type { Accumulators, Kernels } from './kernels.ts';
 import {
   createLossBuffer,
@@ -13,7 +13,7 @@ import {
   withTotalSteps,
 } from './loss-buffer.ts';
 import { operations } from './operations.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Gradients, Optimizer } from './optimizer.ts';
 import { resolveKernels } from './resolve-kernels.ts';
 import { tensorStatistics } from './statistics.ts';
 import { fractionFeatures, rankFeatures } from './tensor-features.ts';
@@ -64,6 +64,12 @@ export function velo<T extends Tensor>(options: {
   const totalSteps = checkTotalSteps(options.totalSteps);
   const kernels = resolveKernels(backend);
   const { concat } = operations(backend);
+  // Shapes are the same in every update, and finding out about them takes longer than comparing them.
+  const geometries: Geometry[] = [];
+  const geometryAt = (j: number, shape: Shape): Geometry => {
+    if (!geometries[j] || !isSameShape(geometries[j].shape, shape)) geometries[j] = geometryOf(shape);
+    return geometries[j];
+  };
 
   return {
     backend,
@@ -73,54 +79,40 @@ export function velo<T extends Tensor>(options: {
 
     update: (state, gradients, loss) =>
       backend.scope(() => {
-        const { lossBuffer, features } = pushLoss(backend, kernels, state.lossBuffer, loss);
+        const { lossBuffer, common } = pushLoss(backend, kernels, state, loss);
         const iteration = state.iteration + 1;
-        const present = gradients.flatMap((gradient, j) => (gradient === null ? [] : [j]));
+        const present = indicesOfPresent(gradients);
         if (present.length === 0) return { ...state, lossBuffer, iteration };
 
-        const fraction = backend.tensor(fractionFeatures(state.iteration / state.totalSteps), [1, 9]);
-        const common = concat([fraction, features], 1);
-        const gather = (x: T) => takeRows(backend, x, present);
         const { mlp, hidden, cell } = kernels.controller(
           {
-            statistics: gather(state.statistics),
-            ranks: gather(state.ranks),
+            statistics: takeRows(backend, state.statistics, present),
+            ranks: takeRows(backend, state.ranks, present),
             common,
-            hidden: gather(state.hidden),
-            cell: gather(state.cell),
+            hidden: takeRows(backend, state.hidden, present),
+            cell: takeRows(backend, state.cell, present),
           },
           theta,
         );
         const slots = present.map((j) => ({
-          geometry: geometryOf(state.parameters[j]!.shape),
+          geometry: geometryAt(j, state.parameters[j]!.shape),
           parameter: state.parameters[j]!,
           accumulators: state.accumulators[j]!,
           gradient: gradients[j]!,
         }));
         const written = kernels.update(slots, mlp);
 
-        const place = <Item>(old: readonly Item[], items: readonly Item[]) => {
-          const placed = [...old];
-          for (const [i, j] of present.entries()) placed[j] = items[i]!;
-          return placed;
-        };
-        const scatter = (old: T, rows: T) => putRows(backend, old, rows, present);
         return {
-          ...state,
           iteration,
+          totalSteps: state.totalSteps,
           lossBuffer,
-          parameters: place(
-            state.parameters,
-            written.slots.map(({ parameter }) => parameter),
-          ),
-          accumulators: place(
-            state.accumulators,
-            written.slots.map(({ accumulators }) => accumulators),
-          ),
-          hidden: scatter(state.hidden, hidden),
-          cell: scatter(state.cell, cell),
-          statistics: scatter(state.statistics, written.statistics),
-          mlp: scatter(state.mlp, mlp),
+          parameters: place(state.parameters, present, (i) => written.slots[i]!.parameter),
+          accumulators: place(state.accumulators, present, (i) => written.slots[i]!.accumulators),
+          hidden: putRows(backend, state.hidden, hidden, present),
+          cell: putRows(backend, state.cell, cell, present),
+          ranks: state.ranks,
+          statistics: putRows(backend, state.statistics, written.statistics, present),
+          mlp: putRows(backend, state.mlp, mlp, present),
         };
       }),
 
@@ -192,25 +184,40 @@ function restingStatistics<T extends Tensor>(backend: Backend<T>, parameter: T, 
   return tensorStatistics(backend, parameter, accumulators, backend.tensor([0], [1, 1]));
 }
 
+/** Takes the loss in, and gives the features that are common to all tensors, `[1, 18]`. */
 function pushLoss<T extends Tensor>(
   backend: Backend<T>,
   kernels: Kernels<T>,
-  buffer: LossBuffer<T>,
+  { lossBuffer: buffer, iteration, totalSteps }: VeloState<T>,
   loss: number | T,
-): { lossBuffer: LossBuffer<T>; features: T } {
+): { lossBuffer: LossBuffer<T>; common: T } {
+  const fraction = fractionFeatures(iteration / totalSteps);
   if (buffer.on === 'host' && typeof loss === 'number') {
     const lossBuffer = pushHostLoss(buffer, loss);
-    return { lossBuffer, features: backend.tensor(hostLossFeatures(lossBuffer), [1, 9]) };
+    return { lossBuffer, common: backend.tensor([...fraction, ...hostLossFeatures(lossBuffer)], [1, 18]) };
   }
   if (buffer.on === 'device' && typeof loss !== 'number') {
     const count = buffer.count + 1;
     const { means, minima, features } = kernels.loss({ ...buffer, count, loss });
-    return { lossBuffer: { ...buffer, count, means, minima }, features };
+    const common = backend.concat([backend.tensor(fraction, [1, 9]), features], 1);
+    return { lossBuffer: { ...buffer, count, means, minima }, common };
   }
   throw new VeloError(
     'LOSS_KIND_CHANGED',
     `The loss must stay ${buffer.on === 'host' ? 'a number' : 'a tensor'}, as it was in the first step.`,
   );
+}
+
+function indicesOfPresent(gradients: Gradients<Tensor>): number[] {
+  const present: number[] = [];
+  for (let j = 0; j < gradients.length; j++) if (gradients[j] !== null) present.push(j);
+  return present;
+}
+
+/** `old` with the items at `indices` replaced: itself where they are the same, as kernels update in place. */
+function place<Item>(old: readonly Item[], indices: readonly number[], item: (i: number) => Item): readonly Item[] {
+  if (indices.every((j, i) => old[j] === item(i))) return old;
+  return old.map((before, j) => (indices.includes(j) ? item(indices.indexOf(j)) : before));
 }
 
 /** The rows of the tensors that take part. */

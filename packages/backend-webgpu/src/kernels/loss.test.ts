@@ -45,7 +45,7 @@ describeOnGpu('the kernel loss', (gpu) => {
       };
       expectClose(means!, host.means, 'means');
       expectClose(minima!, host.minima, 'minima');
-      expectClose(features!, hostLossFeatures(host), 'features');
+      expectClose(features!, Float64Array.from(hostLossFeatures(host)), 'features');
       for (const tensor of [device.means, device.minima, pushed.features]) backend.dispose(tensor);
       device = pushed;
     }

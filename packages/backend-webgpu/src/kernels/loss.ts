@@ -16,7 +16,7 @@ export function loss(
   return gpu.scope(() => {
     const outputs = [AVERAGES, AVERAGES, AVERAGES - 1].map((length) => gpu.create([1, length]));
     const read = [loss, means, minima].map(({ region }) => region);
-    const row = (values: Float64Array) => [...Array.from(values, floatBits), 0, 0];
+    const row = (values: ArrayLike<number>) => [...Array.from(values, floatBits), 0, 0];
     gpu.recorder.dispatch(
       lossProgram,
       [gpu.faults.flag, ...read, ...outputs.map(({ region }) => region)].map(({ memory }) => memory),
