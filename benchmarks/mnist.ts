@@ -6,16 +6,17 @@
  * A network 784-64-10 takes 1,000 steps of 64 images on (a) the first 512 images, where the training loss counts, and
  * (b) the first 8,000, with the last 2,000 for accuracy. --out keeps every run.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { sliceExamples } from '../packages/velojs/src/train/data/dataset.ts';
 import { idxDataset } from '../packages/velojs/src/train/data/idx.ts';
 import { loadJax } from '../packages/velojs/src/train/jax.ts';
 import { createModel } from '../packages/velojs/src/train/model.ts';
 import { type OptimizerSpec, optimizerLabel } from '../packages/velojs/src/train/optimizers.ts';
+import { readFile } from '../packages/velojs/src/train/tasks/read-file.ts';
 import type { Task } from '../packages/velojs/src/train/tasks/task.ts';
-import { type Run, train } from '../packages/velojs/src/train/training.ts';
+import { train } from '../packages/velojs/src/train/train.ts';
+import type { Run } from '../packages/velojs/src/train/training.ts';
 
 const LAYERS = [784, 64, 10];
 const STEPS = 1000;
@@ -45,10 +46,7 @@ if (!options.images || !options.labels) {
   process.exit(2);
 }
 
-const whole = idxDataset(
-  { bytes: readFileSync(options.images), name: basename(options.images) },
-  { bytes: readFileSync(options.labels), name: basename(options.labels) },
-);
+const whole = idxDataset(readFile(options.images), readFile(options.labels));
 const test = sliceExamples(whole, whole.count - 2000, whole.count);
 const task = (name: string, trainCount: number): Task => ({
   name,
@@ -59,7 +57,9 @@ const task = (name: string, trainCount: number): Task => ({
   layers: LAYERS,
   batchSize: BATCH_SIZE,
   steps: STEPS,
+  classes: null,
   targetScale: 1,
+  targetMean: 0,
 });
 const tasks = [task('first 512', 512), task('first 8,000', 8000)];
 

@@ -8,8 +8,7 @@
  * As in the tutorials 5,500 images are for training, in batches of 512; the last 1,000 of the files are for the test. It
  * runs on the wasm backend, with the gradient of filters that this lacks (examples/tfjs-wasm-convolutions.ts).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
@@ -20,6 +19,7 @@ import '../examples/tfjs-wasm-convolutions.ts';
 import { type Dataset, sliceExamples } from '../packages/velojs/src/train/data/dataset.ts';
 import { idxDataset } from '../packages/velojs/src/train/data/idx.ts';
 import { createRandom } from '../packages/velojs/src/train/random.ts';
+import { readFile } from '../packages/velojs/src/train/tasks/read-file.ts';
 
 const [TRAIN, TEST, BATCH_SIZE] = [5500, 1000, 512];
 const RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
@@ -84,8 +84,7 @@ if (!names.every((name) => Object.hasOwn(MODELS, name))) {
   process.exit(2);
 }
 
-const read = (path: string) => ({ bytes: readFileSync(path), name: basename(path) });
-const whole = idxDataset(read(options.images), read(options.labels));
+const whole = idxDataset(readFile(options.images), readFile(options.labels));
 const epochs = Number(options.epochs);
 const totalSteps = stepsFor({ examples: TRAIN, batchSize: BATCH_SIZE, epochs });
 

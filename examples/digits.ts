@@ -1,9 +1,9 @@
 /** Images of digits for the examples: drawn by the program, or read from IDX files such as those of MNIST. */
-import { readFileSync } from 'node:fs';
 import { type Dataset, sliceExamples } from '../packages/velojs/src/train/data/dataset.ts';
 import { idxDataset } from '../packages/velojs/src/train/data/idx.ts';
 import { createRandom } from '../packages/velojs/src/train/random.ts';
 import { glyphs } from '../packages/velojs/src/train/tasks/glyphs.ts';
+import { readFile } from '../packages/velojs/src/train/tasks/read-file.ts';
 
 export interface Digits {
   readonly train: Dataset;
@@ -22,8 +22,8 @@ const TRAIN_SHARE = 0.8;
  * @throws VeloError `DATA_INVALID`
  */
 export function readDigits([images, labels]: readonly string[]): Digits {
-  const read = (name: string) => ({ name, bytes: readFileSync(name) });
-  const all = images && labels ? idxDataset(read(images), read(labels)) : glyphs(DRAWN, createRandom(0, 'data'));
+  const all =
+    images && labels ? idxDataset(readFile(images), readFile(labels)) : glyphs(DRAWN, createRandom(0, 'data'));
   const border = Math.round(TRAIN_SHARE * all.count);
   return {
     train: sliceExamples(all, 0, border),

@@ -75,6 +75,10 @@ export function controllerInputs<T extends Tensor>(
 
 /** Normal numbers, from a table that long arrays go through in strides of their own. */
 function randomArray(size: number, deviation: number): Float32Array {
+  normals ??= Float64Array.from(
+    { length: 65_521 },
+    () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()),
+  );
   const start = Math.floor(Math.random() * normals.length);
   const stride = 1 + Math.floor(Math.random() * 1000);
   const values = new Float32Array(size);
@@ -82,7 +86,5 @@ function randomArray(size: number, deviation: number): Float32Array {
   return values;
 }
 
-const normals = Float64Array.from(
-  { length: 65_521 },
-  () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()),
-);
+/** Made when the first is asked for: pages that only show the list need none. */
+let normals: Float64Array | undefined;

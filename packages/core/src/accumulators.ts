@@ -90,8 +90,7 @@ export function advanceAccumulators<T extends Tensor>(
   };
   const row = advanceFactor(rows, d0);
   const column = advanceFactor(columns!, d1);
-  const R = floorRsqrt(div(row, add(backend.reduce('mean', row, [d1 + 1]), ROW_MEAN_EPSILON)));
-  const C = floorRsqrt(column);
+  const { R, C } = factorScales(backend, row, column, d1 + 1);
   return {
     accumulators: {
       moments: advanced,
@@ -104,6 +103,20 @@ export function advanceAccumulators<T extends Tensor>(
     column,
     factoredGradient: mul(g, R, C),
     factoredMomentum: mul(m, R, C),
+  };
+}
+
+/**
+ * The factored estimate of one over the root mean square gradient is `R C`.
+ *
+ * @param axis of `row`, over which its mean is taken.
+ */
+export function factorScales<T extends Tensor>(backend: Backend<T>, row: T, column: T, axis: number): { R: T; C: T } {
+  const { add, div, max, rsqrt } = operations(backend);
+  const floorRsqrt = (x: T) => rsqrt(max(x, RSQRT_FLOOR));
+  return {
+    R: floorRsqrt(div(row, add(backend.reduce('mean', row, [axis]), ROW_MEAN_EPSILON))),
+    C: floorRsqrt(column),
   };
 }
 

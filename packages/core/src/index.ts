@@ -1,4 +1,10 @@
-export { accumulatorShapes } from './accumulators.ts';
+export {
+  type AdvancedAccumulators,
+  accumulatorShapes,
+  advanceAccumulators,
+  factorScales,
+  planeAxes,
+} from './accumulators.ts';
 export type { Backend, BinaryOp, HostLeaf, ReduceOp, Shape, Tensor, Tree, UnaryOp } from './backend.ts';
 export { createVelo, type TensorInspection, type Velo, type VeloOptions } from './create-velo.ts';
 export { VeloError, type VeloErrorCode } from './errors.ts';
@@ -27,6 +33,7 @@ export {
   pushHostLoss,
 } from './loss-buffer.ts';
 export type { Gradients, LossKind, Optimizer } from './optimizer.ts';
+export { inputScales, mlpInputs, mlpStep, parameterScale } from './per-parameter-mlp.ts';
 export { composedKernels, resolveKernels, withKernels, withoutKernels } from './resolve-kernels.ts';
 export { type ScalarReduction, scalarBinary, scalarReduce, scalarUnary } from './scalar-operations.ts';
 export { Scopes } from './scopes.ts';

@@ -39,22 +39,14 @@ function updateSlot<T extends Tensor>(
   { geometry, parameter, accumulators, gradient }: Slot<T>,
   mlp: T,
 ): SlotUpdate<T> & { statistics: T } {
-  const { add, clip, exp, meanOver, mul, reshape, slice, sqrt, square, sub } = operations(backend);
+  const { clip, mul, reshape, sub } = operations(backend);
   const axes = planeAxes(geometry);
   const p = reshape(parameter, [1, geometry.size]);
   const g = clip(reshape(gradient, [1, ...axes]), -GRADIENT_LIMIT, GRADIENT_LIMIT);
 
   const advanced = advanceAccumulators(backend, geometry, accumulators, g);
-  const x = normalize(backend, mlpInputs(backend, reshape(p, [1, ...axes]), g, advanced, geometry.size));
-  const o = applyMlp(backend, x, mlp);
-
-  // The third output is unused.
-  const direction = slice(o, 0, 0, 1);
-  const magnitude = slice(o, 0, 1, 2);
-  const s = layer(backend, mlp, 'stepFactor');
-  const size = sqrt(add(meanOver(square(p), 1), PARAMETER_SCALE_EPSILON));
-  const step = mul(direction, mul(size, exp(mul(magnitude, MAGNITUDE_MULTIPLIER))), STEP_MULTIPLIER);
-  const next = sub(p, mul(s, step));
+  const x = mlpInputs(backend, reshape(p, [1, ...axes]), g, advanced, geometry.size);
+  const next = sub(p, mlpStep(backend, mul(x, inputScales(backend, x)), mlp, parameterScale(backend, p)));
   return {
     parameter: reshape(next, parameter.shape),
     accumulators: advanced.accumulators,
@@ -63,7 +55,7 @@ function updateSlot<T extends Tensor>(
 }
 
 /** The 14 groups, 30 columns: `[30, size]`. Accumulators are the advanced ones, the parameter the old one. */
-function mlpInputs<T extends Tensor>(
+export function mlpInputs<T extends Tensor>(
   backend: Backend<T>,
   p: T,
   g: T,
@@ -93,10 +85,32 @@ function mlpInputs<T extends Tensor>(
   return reshape(concat(groups, 0), [30, size]);
 }
 
-/** Every column over its root mean square; a scalar's columns are so divided by their own size. */
-function normalize<T extends Tensor>(backend: Backend<T>, x: T): T {
-  const { add, meanOver, mul, rsqrt, square } = operations(backend);
-  return mul(x, rsqrt(add(meanOver(square(x), 1), NORMALIZER_EPSILON)));
+/** One over the root mean square of every column, `[30, 1]`; a scalar's columns are so divided by their own size. */
+export function inputScales<T extends Tensor>(backend: Backend<T>, x: T): T {
+  const { add, meanOver, rsqrt, square } = operations(backend);
+  return rsqrt(add(meanOver(square(x), 1), NORMALIZER_EPSILON));
+}
+
+/** Root mean square of the parameters, `[1, size] -> [1, 1]`. */
+export function parameterScale<T extends Tensor>(backend: Backend<T>, p: T): T {
+  const { add, meanOver, sqrt, square } = operations(backend);
+  return sqrt(add(meanOver(square(p), 1), PARAMETER_SCALE_EPSILON));
+}
+
+/**
+ * What the network says to subtract from the parameters, `[1, size]`.
+ *
+ * @param x scaled inputs, `[30, size]`.
+ * @param scale of the parameters, `[1, 1]`.
+ */
+export function mlpStep<T extends Tensor>(backend: Backend<T>, x: T, mlp: T, scale: T): T {
+  const { exp, mul, slice } = operations(backend);
+  const o = applyMlp(backend, x, mlp);
+  // The third output is unused.
+  const direction = slice(o, 0, 0, 1);
+  const magnitude = slice(o, 0, 1, 2);
+  const step = mul(direction, mul(scale, exp(mul(magnitude, MAGNITUDE_MULTIPLIER))), STEP_MULTIPLIER);
+  return mul(layer(backend, mlp, 'stepFactor'), step);
 }
 
 /** `[30, size] -> [3, size]` */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Comparison, compare, optimizersFor, shownRuns, verdict } from './comparison.ts';
+import { type Comparison, compare, shownRuns, verdict } from './comparison.ts';
 import { loadJax } from './jax.ts';
-import type { OptimizerSpec } from './optimizers.ts';
+import { type OptimizerSpec, optimizersFor } from './optimizers.ts';
 import { createTask } from './tasks/index.ts';
 import type { Run } from './training.ts';
 

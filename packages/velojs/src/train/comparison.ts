@@ -3,26 +3,15 @@
 import { ADAM_DEFAULT_RATE } from './adam.ts';
 import type { Jax } from './jax.ts';
 import { createModel } from './model.ts';
-import { type OptimizerSpec, optimizerLabel } from './optimizers.ts';
+import { type OptimizerSpec, optimizerLabel, SWEEP } from './optimizers.ts';
 import type { Task } from './tasks/task.ts';
-import { type Run, train } from './training.ts';
+import { train } from './train.ts';
+import type { Run } from './training.ts';
 
 export interface Comparison {
   readonly task: Task;
-  /** Finished runs, in the order of `optimizersFor`; fewer where the user stopped it. */
+  /** Finished runs, in the order of the optimizers; fewer where the user stopped it. */
   readonly runs: readonly Run[];
-}
-
-/** Half-decades around the default. */
-export const SWEEP: readonly number[] = [0.0003, 0.001, 0.003, 0.01, 0.03];
-
-/** VeLO, then Adam at its default rate, then Adam at the other rates of the sweep. */
-export function optimizersFor({ sweep }: { sweep: boolean }): OptimizerSpec[] {
-  const rates = sweep ? SWEEP.filter((rate) => rate !== ADAM_DEFAULT_RATE) : [];
-  return [
-    { name: 'velo' },
-    ...[ADAM_DEFAULT_RATE, ...rates].map((learningRate) => ({ name: 'adam' as const, learningRate })),
-  ];
 }
 
 /**

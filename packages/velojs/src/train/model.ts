@@ -25,6 +25,8 @@ export interface Model {
     batch: Dataset,
   ): { loss: number; gradients: Record<string, Float32Array> };
   evaluate(parameters: HostParameters, dataset: Dataset): Evaluation;
+  /** The outputs, `[count, outputs]`, for `inputs` `[count, inputs]`. Compiled anew for every count. */
+  predict(parameters: HostParameters, inputs: Float32Array): Float32Array;
 }
 
 /** Examples per evaluation call: bounds the memory, and keeps the number of compiled shapes at two per data set. */
@@ -57,14 +59,14 @@ export function createModel(jax: Jax, layers: readonly number[], kind: Kind): Mo
     return [lossOf(outputs.ref, targets), outputs];
   });
 
+  const outputsOf = jit(predict);
+
   const upload = (data: Float32Array, shape: readonly number[]) =>
     numpy.array(data as Float32Array<ArrayBuffer>, { shape: [...shape] });
+  const uploadParameters = (parameters: HostParameters): Arrays =>
+    Object.fromEntries(Object.entries(parameters).map(([name, { data, shape }]) => [name, upload(data, shape)]));
   const uploadAll = (parameters: HostParameters, { count, inputSize, outputSize, inputs, targets }: Dataset) =>
-    [
-      Object.fromEntries(Object.entries(parameters).map(([name, { data, shape }]) => [name, upload(data, shape)])),
-      upload(inputs, [count, inputSize]),
-      upload(targets, [count, outputSize]),
-    ] as const;
+    [uploadParameters(parameters), upload(inputs, [count, inputSize]), upload(targets, [count, outputSize])] as const;
   const download = (array: JaxArray) => array.dataSync() as Float32Array;
 
   return {
@@ -85,6 +87,10 @@ export function createModel(jax: Jax, layers: readonly number[], kind: Kind): Mo
         correct += countCorrect(download(outputs), chunk);
       }
       return { loss, accuracy: kind === 'classification' ? correct / dataset.count : null };
+    },
+    predict(parameters, inputs) {
+      const shape = [inputs.length / layers[0]!, layers[0]!];
+      return download(outputsOf(uploadParameters(parameters), upload(inputs, shape)));
     },
   };
 }

@@ -1,8 +1,7 @@
-/** One training: a task, an optimizer, a result. */
-import { setImmediate } from 'node:timers/promises';
+/** One training: a task, an optimizer, step by step. */
 import { createBatches } from './data/dataset.ts';
 import { type Evaluation, type HostParameters, initialParameters, type Model } from './model.ts';
-import { createOptimizer, type OptimizerSpec } from './optimizers.ts';
+import { createOptimizer, type Optimizer, type OptimizerSpec, type VeloSettings } from './optimizers.ts';
 import { createRandom } from './random.ts';
 import type { Task } from './tasks/task.ts';
 
@@ -20,58 +19,115 @@ export interface Run {
   readonly time: { readonly step: number; readonly optimizer: number };
 }
 
+export interface Training {
+  readonly optimizer: Optimizer;
+  readonly stepsTaken: number;
+  /** False where the numbers have left the finite: training is over. */
+  readonly finite: boolean;
+  /** Whether there are steps left. */
+  readonly goesOn: boolean;
+  /** Of the batches of the steps taken. */
+  readonly losses: Float64Array;
+  /** Of the steps taken, in milliseconds. */
+  readonly stepTimes: Float64Array;
+  readonly optimizerTimes: Float64Array;
+  /** The gradients of the last step. */
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+  /** One step of training, its batch included. Call it while `goesOn`. */
+  step(): Promise<void>;
+  /** Measures what was trained. */
+  result(): Run;
+}
+
 const CURVE_POINTS = 100;
-/** How long the event loop, and with it Ctrl-C and the progress bar, may have to wait. */
-const SLICE_MILLISECONDS = 40;
 
 /**
- * Trains from the weights and batches that the seed gives: the same for every optimizer.
+ * Starts from the weights and batches that the seed gives: the same for every optimizer.
  *
- * @param onProgress called now and then with the number of steps done and the last batch's loss.
- * @throws the signal's reason when it is aborted.
+ * @param velo where VeLO runs and with which weights, if it is VeLO.
+ * @example
+ * ```ts
+ * const training = await startTraining({ task, model, optimizer: { name: 'velo' }, seed: 0 });
+ * while (training.goesOn) await training.step();
+ * console.log(training.result().testLoss);
+ * ```
  */
-export async function train(
-  { task, model, optimizer: spec, seed }: { task: Task; model: Model; optimizer: OptimizerSpec; seed: number },
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (steps: number, loss: number) => void } = {},
-): Promise<Run> {
+export async function startTraining({
+  task,
+  model,
+  optimizer: spec,
+  seed,
+  velo,
+}: {
+  task: Task;
+  model: Model;
+  optimizer: OptimizerSpec;
+  seed: number;
+  velo?: VeloSettings;
+}): Promise<Training> {
   const optimizer = await createOptimizer(
     spec,
     initialParameters(task.layers, createRandom(seed, 'weights')),
     task.steps,
+    velo,
   );
   const nextBatch = createBatches(task.train, task.batchSize, createRandom(seed, 'batches'));
-  const losses: number[] = [];
+  const losses = new Float64Array(task.steps);
   const stepTimes = new Float64Array(task.steps);
   const optimizerTimes = new Float64Array(task.steps);
+  let gradients: Readonly<Record<string, Float32Array>> = {};
+  let stepsTaken = 0;
   let finite = true;
-  let sliceEnd = performance.now() + SLICE_MILLISECONDS;
-  while (finite && losses.length < task.steps) {
-    const batch = nextBatch();
-    const begin = performance.now();
-    const { loss, gradients } = model.lossAndGradients(optimizer.parameters, batch);
-    const middle = performance.now();
-    finite = optimizer.step(gradients, loss);
-    const end = performance.now();
-    stepTimes[losses.length] = end - begin;
-    optimizerTimes[losses.length] = end - middle;
-    losses.push(loss);
-    if (end > sliceEnd) {
-      onProgress?.(losses.length, loss);
-      await setImmediate();
-      signal?.throwIfAborted();
-      sliceEnd = performance.now() + SLICE_MILLISECONDS;
-    }
-  }
-  const { train: trained, test } = finite ? evaluateBoth(model, optimizer.parameters, task) : DIVERGED;
   return {
-    optimizer: spec,
-    trainLoss: trained.loss,
-    testLoss: test.loss,
-    testAccuracy: test.accuracy,
-    curve: summarise(losses),
-    time: {
-      step: median(stepTimes.subarray(0, losses.length)),
-      optimizer: median(optimizerTimes.subarray(0, losses.length)),
+    optimizer,
+    get stepsTaken() {
+      return stepsTaken;
+    },
+    get finite() {
+      return finite;
+    },
+    get goesOn() {
+      return finite && stepsTaken < task.steps;
+    },
+    get losses() {
+      return losses.subarray(0, stepsTaken);
+    },
+    get stepTimes() {
+      return stepTimes.subarray(0, stepsTaken);
+    },
+    get optimizerTimes() {
+      return optimizerTimes.subarray(0, stepsTaken);
+    },
+    get gradients() {
+      return gradients;
+    },
+
+    async step() {
+      const batch = nextBatch();
+      const begin = performance.now();
+      const computed = model.lossAndGradients(optimizer.parameters, batch);
+      const middle = performance.now();
+      finite = await optimizer.step(computed.gradients, computed.loss);
+      const end = performance.now();
+      gradients = computed.gradients;
+      stepTimes[stepsTaken] = end - begin;
+      optimizerTimes[stepsTaken] = end - middle;
+      losses[stepsTaken++] = computed.loss;
+    },
+
+    result() {
+      const { train, test } = finite ? evaluateBoth(model, optimizer.parameters, task) : DIVERGED;
+      return {
+        optimizer: spec,
+        trainLoss: train.loss,
+        testLoss: test.loss,
+        testAccuracy: test.accuracy,
+        curve: summarise(losses.subarray(0, stepsTaken)),
+        time: {
+          step: median(stepTimes.subarray(0, stepsTaken)),
+          optimizer: median(optimizerTimes.subarray(0, stepsTaken)),
+        },
+      };
     },
   };
 }
@@ -85,11 +141,11 @@ function evaluateBoth(model: Model, parameters: HostParameters, task: Task) {
 }
 
 /** Means over windows of equal length. */
-function summarise(losses: readonly number[]): Run['curve'] {
+function summarise(losses: Float64Array): Run['curve'] {
   const points = Math.min(CURVE_POINTS, losses.length);
   return Array.from({ length: points }, (_, i) => {
     const begin = Math.round((i * losses.length) / points);
-    const window = losses.slice(begin, Math.round(((i + 1) * losses.length) / points));
+    const window = losses.subarray(begin, Math.round(((i + 1) * losses.length) / points));
     return {
       step: begin + (window.length + 1) / 2,
       loss: window.reduce((sum, loss) => sum + loss / window.length, 0),

@@ -1,6 +1,7 @@
 /** CSV text to named columns of text, every row as long as the header. */
 import { VeloError } from '@velojs/core';
-import { CsvError, parse } from 'csv-parse/sync';
+// The one build that runs in browsers too.
+import { CsvError, parse } from 'csv-parse/browser/esm/sync';
 
 export interface Table {
   /** Of the file, for messages. */

@@ -1,5 +1,4 @@
-/** IDX files, the format of MNIST: a magic number, the sizes of the axes, then bytes. Plain or gzipped. */
-import { gunzipSync } from 'node:zlib';
+/** IDX files, the format of MNIST: a magic number, the sizes of the axes, then bytes. */
 import { VeloError } from '@velojs/core';
 import { type Dataset, oneHot } from './dataset.ts';
 
@@ -13,22 +12,14 @@ const UNSIGNED_BYTE = 0x08;
 /**
  * Reads an IDX file of unsigned bytes.
  *
- * @param bytes the whole file; gzip is recognised by its first two bytes.
+ * @param bytes the whole file, unzipped.
  * @param name of the file, for messages.
  * @throws VeloError `DATA_INVALID` where it is no such file, holds another type than bytes, or has the wrong length.
  */
 export function parseIdx(bytes: Uint8Array, name: string): IdxFile {
-  const invalid = (what: string, cause?: unknown) => new VeloError('DATA_INVALID', `${name}: ${what}`, { cause });
-  let content = bytes;
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    try {
-      content = gunzipSync(bytes);
-    } catch (cause) {
-      throw invalid('the gzip data is damaged or cut short. Download the file again.', cause);
-    }
-  }
-  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  if (content.length < 4 || view.getUint16(0) !== 0) {
+  const invalid = (what: string) => new VeloError('DATA_INVALID', `${name}: ${what}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 4 || view.getUint16(0) !== 0) {
     throw invalid('not an IDX file: those start with two zero bytes, a type and a number of axes.');
   }
   const type = view.getUint8(2);
@@ -39,16 +30,23 @@ export function parseIdx(bytes: Uint8Array, name: string): IdxFile {
   }
   const rank = view.getUint8(3);
   const begin = 4 + 4 * rank;
-  if (content.length < begin) throw invalid('cut short: it ends within the sizes of its axes.');
+  if (bytes.length < begin) throw invalid('cut short: it ends within the sizes of its axes.');
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
   const expected = shape.reduce((product, axis) => product * axis, 1);
-  const found = content.length - begin;
+  const found = bytes.length - begin;
   if (found !== expected) {
     const what = found < expected ? 'cut short' : 'too long';
     throw invalid(`${what}: its header [${shape}] asks for ${expected} bytes of data, and it has ${found}.`);
   }
-  return { shape, data: content.subarray(begin) };
+  return { shape, data: bytes.subarray(begin) };
 }
+
+/** By the first two bytes. */
+export const isGzipped = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+/** What to say where `isGzipped` and unzipping fails. */
+export const damagedGzip = (name: string, cause: unknown): VeloError =>
+  new VeloError('DATA_INVALID', `${name}: the gzip data is damaged or cut short. Download the file again.`, { cause });
 
 /**
  * A classification data set of two IDX files. Pixels are divided by 255; there are as many classes as the highest label says.

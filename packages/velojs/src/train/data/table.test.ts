@@ -1,7 +1,7 @@
 import { VeloError } from '@velojs/core';
 import { describe, expect, it } from 'vitest';
 import { parseCsv } from './csv.ts';
-import { checkTable, type TableOptions } from './table.ts';
+import { checkTable, summariseColumns, type TableOptions } from './table.ts';
 
 /** All rows but the last to train on, the last to test on. */
 function datasets(text: string, options: TableOptions) {
@@ -117,5 +117,26 @@ describe('checkTable', () => {
 
   it('refuses to ignore the target', () => {
     expect(errorOf('a,y\n1,2\n', { target: 'y', ignore: ['y'] }).code).toBe('INVALID_ARGUMENT');
+  });
+});
+
+describe('summariseColumns', () => {
+  it('says what each column is good for, and why not', () => {
+    const names = Array.from({ length: 30 }, (_, i) => `${i},${i % 2},${i % 2 ? 'a' : 'b'},name ${i},${i || 'none'},7`);
+    const summary = summariseColumns(parseCsv(lines('number,few,text,names,mixed,same', names), 'x.csv'));
+    expect(summary.map(({ name, targetKind }) => [name, targetKind])).toEqual([
+      ['number', 'regression'],
+      ['few', 'classification'],
+      ['text', 'classification'],
+      ['names', 'classification'],
+      ['mixed', null],
+      ['same', null],
+    ]);
+    expect(summary.map(({ notInput }) => notInput !== null)).toEqual([false, false, false, true, true, false]);
+    expect(summary[3]!.notInput).toContain('30 different values');
+    expect(summary[4]!.notTarget).toContain('all numbers or all text');
+    expect(summary[5]!.notTarget).toContain('nothing to learn');
+    expect(summary.map(({ holds }) => holds)).toEqual(['numbers', 'numbers', 'categories', 'text', 'mixed', 'numbers']);
+    expect(summary[0]!.example).toBe('0');
   });
 });

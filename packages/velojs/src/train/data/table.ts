@@ -17,12 +17,16 @@ export interface TableOptions {
 /** Columns that are checked, and not yet standardised: that takes the rows to train on. */
 export interface CheckedTable {
   readonly kind: Kind;
+  /** Names of the classes in the order of the outputs; null for a regression. */
+  readonly classes: readonly string[] | null;
   /** @param rows indices into the table's rows. */
   datasets(rows: { readonly train: Uint32Array; readonly test: Uint32Array }): {
     readonly train: Dataset;
     readonly test: Dataset;
     /** One unit of the datasets' target in units of the column; 1 for classes. */
     readonly targetScale: number;
+    /** Where the datasets' target is 0, in units of the column; 0 for classes. */
+    readonly targetMean: number;
   };
 }
 
@@ -60,6 +64,7 @@ export function checkTable(table: Table, options: TableOptions): CheckedTable {
 
   return {
     kind: 'classes' in target ? 'classification' : 'regression',
+    classes: 'classes' in target ? target.names : null,
     datasets({ train, test }) {
       const columns = inputs.map((input) =>
         'flags' in input ? input.flags : standardise(input.numbers, train).values,
@@ -68,19 +73,64 @@ export function checkTable(table: Table, options: TableOptions): CheckedTable {
       const dataset = (rows: Uint32Array): Dataset => ({
         count: rows.length,
         inputSize: columns.length,
-        outputSize: 'classes' in target ? target.count : 1,
+        outputSize: 'classes' in target ? target.names.length : 1,
         inputs: interleave(columns, rows),
         targets:
           'classes' in target
             ? oneHot(
                 Array.from(rows, (row) => target.classes[row]!),
-                target.count,
+                target.names.length,
               )
             : interleave([standardised!.values], rows),
       });
-      return { train: dataset(train), test: dataset(test), targetScale: standardised?.scale ?? 1 };
+      return {
+        train: dataset(train),
+        test: dataset(test),
+        targetScale: standardised?.scale ?? 1,
+        targetMean: standardised?.mean ?? 0,
+      };
     },
   };
+}
+
+/** What one column is good for. */
+export interface ColumnSummary {
+  readonly name: string;
+  /** Its first value. */
+  readonly example: string;
+  /** `categories` are few different texts; `mixed` is neither all numbers nor all text, or has missing values. */
+  readonly holds: 'numbers' | 'categories' | 'text' | 'mixed';
+  /** Why it cannot be among the inputs; null if it can. */
+  readonly notInput: string | null;
+  /** Why it cannot be the target; null if it can. */
+  readonly notTarget: string | null;
+  /** What it is as a target, if nothing is said; null if it cannot be one. */
+  readonly targetKind: Kind | null;
+}
+
+/** Every column of a table, for who has to choose the target and what to leave out. */
+export function summariseColumns(table: Table): ColumnSummary[] {
+  const attempt = <Value>(body: () => Value): { value: Value | null; reason: string | null } => {
+    try {
+      return { value: body(), reason: null };
+    } catch (error) {
+      if (error instanceof VeloError) return { value: null, reason: error.message };
+      throw error;
+    }
+  };
+  return table.columns.map((name, index) => {
+    const column = attempt(() => readColumn(table, index)).value;
+    const input = attempt(() => inputColumns(table, index));
+    const target = attempt(() => readTarget(table, index, undefined));
+    return {
+      name,
+      example: table.rows[0]![index]!,
+      holds: !column ? 'mixed' : 'numbers' in column ? 'numbers' : input.value ? 'categories' : 'text',
+      notInput: input.reason,
+      notTarget: target.reason,
+      targetKind: target.value && ('classes' in target.value ? 'classification' : 'regression'),
+    };
+  });
 }
 
 function columnIndex(table: Table, name: string): number {
@@ -99,7 +149,7 @@ function inputColumns(table: Table, index: number): ({ numbers: Float64Array } |
     throw invalid(
       table,
       `column "${name}" holds text with ${categories.length} different values; at most ${MOST_CATEGORIES} are read as categories. ` +
-        `Leave it out with --ignore "${name}".`,
+        `Leave it out (--ignore "${name}").`,
     );
   }
   return categories.map((category) => ({
@@ -112,7 +162,7 @@ function readTarget(
   table: Table,
   index: number,
   asked: Kind | undefined,
-): { classes: Uint32Array; count: number } | { numbers: Float64Array } {
+): { classes: Uint32Array; names: string[] } | { numbers: Float64Array } {
   const name = table.columns[index]!;
   const column = readColumn(table, index);
   const values: readonly (string | number)[] = 'numbers' in column ? Array.from(column.numbers) : column.texts;
@@ -132,7 +182,7 @@ function readTarget(
     );
   }
   const classOf = new Map(classes.map((value, i) => [value, i]));
-  return { classes: Uint32Array.from(values, (value) => classOf.get(value)!), count: classes.length };
+  return { classes: Uint32Array.from(values, (value) => classOf.get(value)!), names: classes.map(String) };
 }
 
 const looksLikeClasses = (column: Column, classes: number) =>
@@ -166,11 +216,14 @@ function readColumn(table: Table, index: number): Column {
 }
 
 /** In double precision: float32 would lose small differences of large numbers, such as times. */
-function standardise(values: Float64Array, trainRows: Uint32Array): { values: Float64Array; scale: number } {
+function standardise(
+  values: Float64Array,
+  trainRows: Uint32Array,
+): { values: Float64Array; scale: number; mean: number } {
   const mean = trainRows.reduce((sum, row) => sum + values[row]! / trainRows.length, 0);
   const variance = trainRows.reduce((sum, row) => sum + (values[row]! - mean) ** 2 / trainRows.length, 0);
   const scale = Math.sqrt(variance) || 1;
-  return { values: values.map((value) => (value - mean) / scale), scale };
+  return { values: values.map((value) => (value - mean) / scale), scale, mean };
 }
 
 /** `[indices, columns]` in float32. */

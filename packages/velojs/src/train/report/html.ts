@@ -1,6 +1,6 @@
 /** All results as one web page that needs no other file. */
-import { type Comparison, SWEEP, shownRuns, verdict } from '../comparison.ts';
-import { optimizerLabel } from '../optimizers.ts';
+import { type Comparison, shownRuns, verdict } from '../comparison.ts';
+import { optimizerLabel, SWEEP } from '../optimizers.ts';
 import { describeTask, formatLoss, formatTest, TABLE_NOTE, tableRows, testHeading } from './format.ts';
 import { escapeHtml } from './html-text.ts';
 import type { Session } from './json.ts';

@@ -3,7 +3,7 @@ import { VeloError } from '@velojs/core';
 import type { Dataset } from '../data/dataset.ts';
 import type { Kind } from '../data/table.ts';
 import { createRandom, type Random } from '../random.ts';
-import { friedman, TARGET_DEVIATION } from './friedman.ts';
+import { friedman, TARGET_DEVIATION, TARGET_MEAN } from './friedman.ts';
 import { GLYPH_SIDE, glyphs } from './glyphs.ts';
 import { spirals } from './spirals.ts';
 import type { Task, TaskSettings } from './task.ts';
@@ -15,8 +15,13 @@ interface Recipe {
   readonly trainCount: number;
   readonly testCount: number;
   readonly hidden: readonly number[];
+  readonly classes: readonly string[] | null;
   readonly targetScale?: number;
+  readonly targetMean?: number;
 }
+
+/** `0`, `1`, ...: classes that are numbers. */
+export const digitNames = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
 const RECIPES: Readonly<Record<string, Recipe>> = {
   glyphs: {
@@ -26,6 +31,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     trainCount: 4000,
     testCount: 500,
     hidden: [64],
+    classes: digitNames(10),
   },
   spirals: {
     title: 'two spirals in the plane, 2 classes',
@@ -34,6 +40,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     trainCount: 1000,
     testCount: 500,
     hidden: [32, 32],
+    classes: digitNames(2),
   },
   friedman: {
     title: "Friedman's noisy function of 10 inputs, a regression",
@@ -42,7 +49,9 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
     trainCount: 2000,
     testCount: 500,
     hidden: [64, 64],
+    classes: null,
     targetScale: TARGET_DEVIATION,
+    targetMean: TARGET_MEAN,
   },
 };
 
@@ -63,11 +72,17 @@ export function createTask(name: string, settings: TaskSettings): Task {
   const train = recipe.make(recipe.trainCount, random);
   const test = recipe.make(recipe.testCount, random);
   return networkTask(
-    { name, title: recipe.title, kind: recipe.kind, train, test, targetScale: recipe.targetScale ?? 1 },
     {
-      ...settings,
-      hidden: settings.hidden ?? recipe.hidden,
+      name,
+      title: recipe.title,
+      kind: recipe.kind,
+      classes: recipe.classes,
+      train,
+      test,
+      targetScale: recipe.targetScale ?? 1,
+      targetMean: recipe.targetMean ?? 0,
     },
+    { ...settings, hidden: settings.hidden ?? recipe.hidden },
   );
 }
 
@@ -77,7 +92,7 @@ export function createTask(name: string, settings: TaskSettings): Task {
  * @throws VeloError `INVALID_ARGUMENT` where the batch asked for is larger than the training set.
  */
 export function networkTask(
-  data: Pick<Task, 'name' | 'title' | 'kind' | 'train' | 'test' | 'targetScale'>,
+  data: Pick<Task, 'name' | 'title' | 'kind' | 'classes' | 'train' | 'test' | 'targetScale' | 'targetMean'>,
   { steps = DEFAULT_STEPS, batchSize, hidden = [64] }: TaskSettings,
 ): Task {
   const { train } = data;

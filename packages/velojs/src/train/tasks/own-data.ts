@@ -1,13 +1,11 @@
-/** The user's own files as a task. */
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+/** The user's own data as a task. */
 import { VeloError } from '@velojs/core';
 import { parseCsv } from '../data/csv.ts';
 import { takeExamples } from '../data/dataset.ts';
 import { idxDataset } from '../data/idx.ts';
 import { checkTable, type TableOptions } from '../data/table.ts';
 import { createRandom } from '../random.ts';
-import { networkTask } from './index.ts';
+import { digitNames, networkTask } from './index.ts';
 import type { Task, TaskSettings } from './task.ts';
 
 export interface SplitSettings {
@@ -19,23 +17,28 @@ export interface SplitSettings {
 
 const DEFAULT_TEST = 0.2;
 
+/** A file's content, unzipped, and its name for messages. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /** @throws VeloError `DATA_INVALID`, `INVALID_ARGUMENT` */
-export function csvTask(file: string, options: TableOptions, settings: TaskSettings & SplitSettings): Task {
-  const whole = parseCsv(readFile(file).toString('utf8'), basename(file));
+export function csvTask(file: NamedBytes, options: TableOptions, settings: TaskSettings & SplitSettings): Task {
+  const whole = parseCsv(new TextDecoder().decode(file.bytes), file.name);
   const table = { ...whole, rows: whole.rows.slice(0, settings.examples) };
-  const { kind, datasets } = checkTable(table, options);
-  const { train, test, targetScale } = datasets(split(table.rows.length, table.name, settings));
+  const { kind, classes, datasets } = checkTable(table, options);
+  const { train, test, targetScale, targetMean } = datasets(split(table.rows.length, table.name, settings));
   return networkTask(
-    { name: table.name, title: `predicts "${options.target}"`, kind, train, test, targetScale },
+    { name: table.name, title: `predicts "${options.target}"`, kind, classes, train, test, targetScale, targetMean },
     settings,
   );
 }
 
 /** @throws VeloError `DATA_INVALID`, `INVALID_ARGUMENT` */
-export function idxTask(images: string, labels: string, settings: TaskSettings & SplitSettings): Task {
-  const open = (file: string) => ({ bytes: readFile(file), name: basename(file) });
-  const dataset = idxDataset(open(images), open(labels), settings.examples);
-  const name = basename(images);
+export function idxTask(images: NamedBytes, labels: NamedBytes, settings: TaskSettings & SplitSettings): Task {
+  const dataset = idxDataset(images, labels, settings.examples);
+  const { name } = images;
   const rows = split(dataset.count, name, settings);
   return networkTask(
     {
@@ -44,7 +47,9 @@ export function idxTask(images: string, labels: string, settings: TaskSettings &
       kind: 'classification',
       train: takeExamples(dataset, rows.train),
       test: takeExamples(dataset, rows.test),
+      classes: digitNames(dataset.outputSize),
       targetScale: 1,
+      targetMean: 0,
     },
     settings,
   );
@@ -61,17 +66,9 @@ function split(count: number, name: string, { seed, test = DEFAULT_TEST }: TaskS
   if (testCount >= count) {
     throw new VeloError(
       'INVALID_ARGUMENT',
-      `Of the ${count} examples of ${name}, ${testCount} cannot be held out. Change --test.`,
+      `Of the ${count} examples of ${name}, ${testCount} cannot be held out. Hold out fewer (--test).`,
     );
   }
   const order = createRandom(seed, 'split').permutation(count);
   return { train: order.subarray(0, count - testCount), test: order.subarray(count - testCount) };
-}
-
-function readFile(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new VeloError('DATA_INVALID', `${file} cannot be read: ${(cause as Error).message}.`, { cause });
-  }
 }

@@ -3,6 +3,7 @@ import { VeloError } from '@velojs/core';
 import type { Kind } from '../data/table.ts';
 import { createTask, TASK_NAMES } from './index.ts';
 import { csvTask, idxTask, type SplitSettings } from './own-data.ts';
+import { readFile } from './read-file.ts';
 import type { Task, TaskSettings } from './task.ts';
 
 export interface TaskOptions extends TaskSettings, SplitSettings {
@@ -22,7 +23,7 @@ export function selectTasks(options: TaskOptions): (() => Task)[] {
   if (sources.length > 1) throw usage(`${sources.join(' and ')} exclude each other.`);
   if (data !== undefined) {
     if (target === undefined) throw usage('--data needs --target, the column to predict.');
-    const task = csvTask(data, { target, kind: options.kind, ignore: options.ignore ?? [] }, options);
+    const task = csvTask(readFile(data), { target, kind: options.kind, ignore: options.ignore ?? [] }, options);
     return [() => task];
   }
   if (target !== undefined || options.kind !== undefined || options.ignore !== undefined) {
@@ -30,7 +31,7 @@ export function selectTasks(options: TaskOptions): (() => Task)[] {
   }
   if (images !== undefined || labels !== undefined) {
     if (images === undefined || labels === undefined) throw usage('--images and --labels need each other.');
-    const task = idxTask(images, labels, options);
+    const task = idxTask(readFile(images), readFile(labels), options);
     return [() => task];
   }
   if (options.examples !== undefined || options.test !== undefined) {

@@ -17,6 +17,10 @@ export interface Task {
   readonly steps: number;
   /** Of a regression: one unit of the targets in the units in which the error is reported. */
   readonly targetScale: number;
+  /** Of a regression: where the targets' zero lies in those units; else 0. */
+  readonly targetMean: number;
+  /** Of a classification: names in the order of the outputs; else null. */
+  readonly classes: readonly string[] | null;
 }
 
 /** Settings of a task that the command line may override. */

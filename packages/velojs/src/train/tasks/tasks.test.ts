@@ -77,7 +77,16 @@ describe('createTask', () => {
 
 describe('networkTask', () => {
   const train = spirals(10, createRandom(0, 'data'));
-  const data = { name: 'n', title: 't', kind: 'classification', train, test: train, targetScale: 1 } as const;
+  const data = {
+    name: 'n',
+    title: 't',
+    kind: 'classification',
+    train,
+    test: train,
+    classes: null,
+    targetScale: 1,
+    targetMean: 0,
+  } as const;
 
   it('shrinks the usual batch to a small training set', () => {
     expect(networkTask(data, { seed: 0 }).batchSize).toBe(10);

@@ -1,0 +1,81 @@
+/** The worker: takes commands, trains, answers. */
+import { findBackends } from './backends.ts';
+import { faultOf } from './fault.ts';
+import type { Command, Message } from './protocol.ts';
+import type { Session } from './session.ts';
+
+// The page's type library calls it a window.
+const post = (message: Message): void => self.postMessage(message);
+
+let session: Session | undefined;
+let stopBench = () => {};
+
+/** Comes after the messages that have arrived. A timer would wait for milliseconds, so might a message to itself. */
+const giveWay: () => Promise<void> = 'scheduler' in globalThis ? () => scheduler.postTask(() => {}) : byMessage();
+
+function byMessage(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return () =>
+    new Promise((resolve) => {
+      port1.onmessage = () => resolve();
+      port2.postMessage(null);
+    });
+}
+
+self.addEventListener('message', ({ data }: MessageEvent<Command>) => {
+  obey(data).catch((error: unknown) => {
+    if ('id' in data) post({ type: 'refused', id: data.id, fault: faultOf(error) });
+    else if ('session' in data) post({ type: 'fault', session: data.session, fault: faultOf(error) });
+    else throw error;
+  });
+});
+post({ type: 'ready', backends: await findBackends() });
+
+async function obey(command: Command): Promise<void> {
+  const reply = async (id: number, value: unknown) => post({ type: 'reply', id, value: await value });
+  switch (command.type) {
+    case 'ping':
+      return post({ type: 'pong' });
+    case 'start': {
+      session?.abandon();
+      session = undefined;
+      // What trains is loaded when something is to be trained.
+      const { startSession } = await import('./session.ts');
+      session = startSession(command.config, (message) => post({ ...message, session: command.session }), giveWay);
+      return;
+    }
+    case 'pause':
+      return session?.pause();
+    case 'resume':
+      return session?.resume();
+    case 'step':
+      return session?.step(command.count);
+    case 'stop':
+      return session?.stop();
+    case 'watch':
+      return session?.watch(command.tensor);
+    case 'exportState':
+      return reply(command.id, there().exportState());
+    case 'exportCurves':
+      return reply(command.id, there().exportCurves());
+    case 'examine': {
+      const { examineFiles } = await import('./data-files.ts');
+      return reply(command.id, examineFiles(command.files));
+    }
+    case 'bench': {
+      const { bench } = await import('./bench.ts');
+      const abort = new AbortController();
+      stopBench = () => abort.abort();
+      const { id } = command;
+      const say = (text: string, share: number) => post({ type: 'benchProgress', id, text, share });
+      return reply(id, bench(command.options, say, giveWay, abort.signal));
+    }
+    case 'stopBench':
+      return stopBench();
+  }
+}
+
+function there(): Session {
+  if (session) return session;
+  throw new Error('Nothing has been trained yet.');
+}
