@@ -1,9 +1,8 @@
 /** VeLO beside Adam on one task. */
 
-import { ADAM_DEFAULT_RATE } from './adam.ts';
 import type { Jax } from './jax.ts';
 import { createModel } from './model.ts';
-import { type OptimizerSpec, optimizerLabel, SWEEP } from './optimizers.ts';
+import { ADAM_DEFAULT_RATE, type OptimizerSpec, optimizerLabel, SWEEP } from './optimizers.ts';
 import type { Task } from './tasks/task.ts';
 import { train } from './train.ts';
 import type { Run } from './training.ts';

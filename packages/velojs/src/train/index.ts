@@ -2,7 +2,6 @@
  * `velojs/training`: what `velojs train` and the playground share, so that the same seed gives the same curve in both.
  * Tasks and their data, networks with gradients from jax-js, the optimizers that are compared. Nothing here needs Node.
  */
-export { ADAM_DEFAULT_RATE } from './adam.ts';
 export { parseCsv, type Table } from './data/csv.ts';
 export { type Dataset, sliceExamples } from './data/dataset.ts';
 export { damagedGzip, type IdxFile, isGzipped, parseIdx } from './data/idx.ts';
@@ -10,6 +9,7 @@ export { type ColumnSummary, type Kind, summariseColumns, type TableOptions } fr
 export { type Jax, loadJax } from './jax.ts';
 export { createModel, type Evaluation, type HostParameters, type Model } from './model.ts';
 export {
+  ADAM_DEFAULT_RATE,
   type Optimizer,
   type OptimizerSpec,
   optimizerLabel,

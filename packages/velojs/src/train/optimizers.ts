@@ -1,9 +1,8 @@
 /** The optimizers that are compared, behind one interface. */
 import { type Backend, type Tensor, type Theta, type Velo, VeloError } from '@velojs/core';
+import { createBaseline } from '@velojs/meta/baselines';
 import { createVelo } from '../create-velo.ts';
-import { ADAM_DEFAULT_RATE, createAdam } from './adam.ts';
 import type { HostParameter, HostParameters } from './model.ts';
-import { createSgd } from './sgd.ts';
 
 export interface Optimizer {
   /** As they are now; the arrays are updated in place or replaced by `step`. */
@@ -25,6 +24,8 @@ export interface VeloSettings {
   readonly backend?: Backend<Tensor>;
   readonly theta?: Theta;
 }
+
+export const ADAM_DEFAULT_RATE = 0.001;
 
 /** Adam's learning rates: half-decades around the default. */
 export const SWEEP: readonly number[] = [0.0003, 0.001, 0.003, 0.01, 0.03];
@@ -52,28 +53,27 @@ export async function createOptimizer(
   settings: VeloSettings = {},
 ): Promise<Optimizer> {
   if (spec.name === 'velo') return veloOptimizer(initial, totalSteps, settings);
-  const { parameters, step } = spec.name === 'adam' ? adamOf(spec, initial, totalSteps) : sgdOf(spec, initial);
+  const parameters = Object.fromEntries(
+    Object.entries(initial).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+  );
+  const arrays = Object.values(parameters).map(({ data }) => data);
+  const baseline = createBaseline(
+    spec,
+    arrays.map(({ length }) => length),
+    totalSteps,
+  );
   return {
     parameters,
     velo: null,
     step(gradients, loss) {
-      step(gradients);
+      baseline.step(
+        arrays,
+        Object.keys(parameters).map((name) => gradients[name]!),
+      );
       return Number.isFinite(loss);
     },
   };
 }
-
-const adamOf = (
-  { learningRate, decay }: Extract<OptimizerSpec, { name: 'adam' }>,
-  initial: HostParameters,
-  totalSteps: number,
-) =>
-  createAdam(initial, (step) =>
-    decay === 'cosine' ? (learningRate * (1 + Math.cos((Math.PI * step) / totalSteps))) / 2 : learningRate,
-  );
-
-const sgdOf = ({ learningRate, momentum }: Extract<OptimizerSpec, { name: 'sgd' }>, initial: HostParameters) =>
-  createSgd(initial, learningRate, momentum);
 
 async function veloOptimizer(initial: HostParameters, totalSteps: number, settings: VeloSettings): Promise<Optimizer> {
   const velo: Velo<Tensor, Record<string, HostParameter>> = await createVelo<Record<string, HostParameter>, Tensor>({
