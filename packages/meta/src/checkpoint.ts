@@ -1,6 +1,16 @@
 /** A run on disk: state that resumes exactly, a log that agrees with it, thetas. Files are replaced, never half written. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Theta, VeloError } from '@velojs/core';
 import { decodeTheta, encodeTheta } from '@velojs/weights';
@@ -66,6 +76,12 @@ export class RunFolder {
     this.#replace('checkpoint.json', JSON.stringify(document));
   }
 
+  /** Begins `log.jsonl`: what is there is of a run that left nothing to go on from. */
+  emptyLog(): void {
+    const file = this.#file('log.jsonl');
+    writing(file, () => writeFileSync(file, ''));
+  }
+
   /** Adds a line to `log.jsonl`. */
   log(entry: { readonly step: number } & Readonly<Record<string, unknown>>): void {
     const file = this.#file('log.jsonl');
@@ -122,13 +138,13 @@ function isCovered(line: string, { search, validated }: Checkpoint): boolean {
 }
 
 function parse(text: string, file: string, expected: string): Checkpoint {
-  let document: Record<string, unknown>;
+  let document: Record<string, unknown> | null;
   try {
-    document = JSON.parse(text) as Record<string, unknown>;
+    document = JSON.parse(text) as typeof document;
   } catch (cause) {
     throw invalid(`${file} is damaged: ${(cause as Error).message}`, cause);
   }
-  if (document.format !== 'velojs-meta-checkpoint' || document.version !== VERSION) {
+  if (document?.format !== 'velojs-meta-checkpoint' || document.version !== VERSION) {
     throw invalid(`${file} is no checkpoint of this version of velojs`);
   }
   if (document.config !== expected) {

@@ -13,12 +13,12 @@ const STEPS = 24;
 const PAIRS = 400;
 const space = createSearchSpace(starterTheta(), { stepBias: { scale: 10 }, bankBias2: { scale: 0.002, bank: [0] } });
 
-async function setUp(truncation: number | null, pairs: number, sigma: number) {
+async function setUp(truncation: number | null, pairs: number, sigma: number, family = families.bowl!) {
   const episodes = new Episodes(keyOf(1), { pairs, horizon: { low: STEPS, high: STEPS }, truncation });
   const perturbationKey = derive(keyOf(2), 0);
   const particles = new Particles({
     ...{ backend: await wasm({ simd: 'plain' }), space, episodes, perturbationKey },
-    families: () => families.bowl!,
+    families: () => family,
     settings: { sigma, truncation },
   });
   // A learning rate of nothing: all updates see the same theta.
@@ -87,6 +87,41 @@ describe('gradient estimates', () => {
     const expected = tiny.particles.run(0, 0, () => z);
     expect(sum[0]).toBeCloseTo(expected[0], 5);
     expect(whole.particles.run(0, 0, () => z)[0]).not.toBeCloseTo(expected[0], 5);
+  });
+
+  it('a pair that failed half way is repeated from the beginning of its episode', async () => {
+    let calls = 0;
+    const sound = families.bowl!.sample(keyOf(0));
+    const lossAndGradients: typeof sound.lossAndGradients = (...args) => {
+      // In the second truncation, when the first particle has gone through it.
+      if (++calls === 2 * 6 + 8) throw new Error('once');
+      return sound.lossAndGradients(...args);
+    };
+    const frail = await setUp(6, 1, 0.02, { name: 'frail', sample: () => ({ ...sound, lossAndGradients }) });
+    const kept = await setUp(6, 1, 0.02);
+    const centre = () => new Float64Array(space.size);
+    frail.particles.run(0, 0, centre);
+    expect(() => frail.particles.run(0, 1, centre)).toThrow('once');
+    kept.particles.run(0, 0, centre);
+    expect(frail.particles.run(0, 1, centre)).toEqual(kept.particles.run(0, 1, centre));
+  });
+
+  it('takes as many numbers as theta may have', () => {
+    const size = 200_000;
+    const episodes = new Episodes(keyOf(1), { pairs: 1, horizon: { low: 1, high: 1 }, truncation: null });
+    const settings = {
+      size,
+      pairs: 1,
+      sigma: 1,
+      squash: null,
+      updates: 1,
+      learningRate: 1,
+      finalRate: 1,
+      clip: 1,
+      averaging: 0,
+    };
+    const { gradientNorm } = new Search(settings, episodes, keyOf(2)).update([[1, -1]]);
+    expect(gradientNorm / Math.sqrt(size)).toBeCloseTo(1, 2);
   });
 
   it('a pair whose state is gone is repeated from the beginning of its episode', async () => {

@@ -1,9 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeTheta, starterTheta } from '@velojs/weights';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { parseConfig } from './config.ts';
 import { type MetaProgress, type MetaTrainOptions, metaTrain, type Validation } from './meta-train.ts';
+import { serveWorker } from './queue/index.ts';
+import { Replica } from './replica.ts';
 import { threads } from './threads.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'velojs-meta-'));
@@ -128,6 +131,57 @@ describe('faults', () => {
     expect(result.theta.leaves.stepWeight.every(Number.isFinite)).toBe(true);
   });
 
+  it('a thread that cannot be replaced ends what is asked for later, too', async () => {
+    const start = join(root, 'start.theta');
+    writeFileSync(start, encodeTheta(starterTheta()));
+    const tasks = { ...configOf().tasks, families: { mayfly: 1 } };
+    const replica = await Replica.create(configOf({ start, tasks }));
+    const workers = await threads(1)(replica, replica.search.state);
+    try {
+      expect(await workers.runPairs([0])).toHaveLength(1);
+      rmSync(start);
+      await expect.poll(() => workers.lost, { timeout: 10_000 }).toBeGreaterThan(0);
+      // While its place is being filled, and when that is over.
+      for (const pair of [1, 2]) await expect(workers.runPairs([pair])).rejects.toThrow(/nor a file/);
+    } finally {
+      await workers.close();
+      replica.dispose();
+    }
+  });
+
+  it('closing ends what threads are doing', async () => {
+    const replica = await Replica.create(configOf());
+    const workers = await threads(1)(replica, replica.search.state);
+    const running = expect(workers.runPairs([0])).rejects.toMatchObject({ code: 'DISPOSED' });
+    await workers.close();
+    replica.dispose();
+    await running;
+  });
+
+  it('refuses a number of threads that is none', async () => {
+    for (const count of [0, 1.5, Number.NaN]) {
+      const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+      expect(() => threads(count)).toThrow(refused);
+      await expect(serveWorker({ connection: 'redis://nowhere', run: 'x', threads: count })).rejects.toEqual(refused);
+    }
+  });
+
+  it('refuses validation tasks that have no loss to begin with', async () => {
+    const tasks = { ...configOf().tasks, families: { broken: 1 } };
+    await expect(run({ tasks })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/No validation task of 10 and 30 steps/),
+    });
+  });
+
+  it('begins its log anew where a run before it left no checkpoint', async () => {
+    const whole = await run({ updates: 1 });
+    const folder = newFolder();
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'log.jsonl'), '{"step":0,"validation":-1}\n{"step":1,"obj');
+    sameFiles(await run({ updates: 1 }, { folder }), whole);
+  });
+
   it('a task that ends every thread ends the run, which can go on', async () => {
     const folder = newFolder();
     process.env.VELOJS_TEST_MORTAL = 'always';
@@ -141,7 +195,7 @@ describe('faults', () => {
     const refused = expect.objectContaining({ code: 'STATE_INVALID' });
     await expect(run({ updates: 1, seed: 4 }, { folder })).rejects.toEqual(refused);
     expect(filesOf(folder).checkpoint).toBe(checkpoint);
-    for (const damage of [checkpoint.slice(0, -9), '{}', checkpoint.replace('"z":"', '"z":7,"y":"')]) {
+    for (const damage of [checkpoint.slice(0, -9), '{}', 'null', checkpoint.replace('"z":"', '"z":7,"y":"')]) {
       writeFileSync(join(folder, 'checkpoint.json'), damage);
       await expect(run({ updates: 1 }, { folder })).rejects.toEqual(refused);
     }

@@ -1,5 +1,5 @@
 /** The outer loop: update after update, validated, logged, resumable. */
-import type { Theta } from '@velojs/core';
+import { type Theta, VeloError } from '@velojs/core';
 import { RunFolder } from './checkpoint.ts';
 import type { MetaConfig } from './config.ts';
 import { Replica } from './replica.ts';
@@ -61,7 +61,10 @@ export async function metaTrain(options: MetaTrainOptions): Promise<{ theta: The
   const found = folder.load();
   const replica = await Replica.create(config, found?.search);
   const { search } = replica;
-  const workers = await (options.workers ?? ownThread)(replica, search.state);
+  const workers = await (options.workers ?? ownThread)(replica, search.state).catch((error: unknown) => {
+    replica.dispose();
+    throw error;
+  });
   const { every, tasks, horizons } = config.validation;
   let best = found?.best ?? null;
   let validated = found?.validated ?? -1;
@@ -78,6 +81,13 @@ export async function metaTrain(options: MetaTrainOptions): Promise<{ theta: The
     const indices = Array.from({ length: tasks * horizons.length }, (_, i) => i);
     const scores = await workers.validate(indices, signal);
     const means = horizons.map((_, h) => mean(scores.slice(h * tasks, (h + 1) * tasks)));
+    const unscored = horizons.filter((_, h) => Number.isNaN(means[h]));
+    if (unscored.length > 0) {
+      throw new VeloError(
+        'INVALID_ARGUMENT',
+        `No validation task of ${unscored.join(' and ')} steps begins at a finite loss above 0, which scores are relative to: change the task families, or raise validation.tasks.`,
+      );
+    }
     const score = mean(means);
     const isBest = best === null || score < best.score;
     const { step } = search;
@@ -94,6 +104,7 @@ export async function metaTrain(options: MetaTrainOptions): Promise<{ theta: The
 
   try {
     folder.saveConfig();
+    if (!found) folder.emptyLog();
     const pairs = Array.from({ length: config.pairs }, (_, pair) => pair);
     for (;;) {
       const isLast = search.step === config.updates;

@@ -68,7 +68,13 @@ export class Particles {
     }
     held ??= this.#begin(pair, episode, centre(episode.begin));
     let result: PairResult = [Number.NaN, Number.NaN];
-    while (held.next <= step) result = this.#advance(pair, held, centre(held.next));
+    try {
+      while (held.next <= step) result = this.#advance(pair, held, centre(held.next));
+    } catch (error) {
+      // Whoever tries again begins again: a particle may be further than the other.
+      this.#drop(pair);
+      throw error;
+    }
     if (step + 1 >= episode.end) this.#drop(pair);
     return result;
   }

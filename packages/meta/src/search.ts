@@ -112,7 +112,7 @@ export class Search {
     }
     const dropped = pairs - used;
     if (used > 0) for (let i = 0; i < size; i++) gradient[i]! /= used;
-    const gradientNorm = Math.hypot(...gradient);
+    const gradientNorm = lengthOf(gradient);
     this.#apply(gradient, gradientNorm, {
       rate: learningRate * (finalRate + ((1 - finalRate) * (1 + Math.cos((Math.PI * step) / updates))) / 2),
       clip,
@@ -154,4 +154,20 @@ export class Search {
       past: past.slice(past.length - (step - oldest)),
     };
   }
+}
+
+/** What `Math.hypot` gives, which does not take as many arguments as theta may have numbers. */
+function lengthOf(values: Float64Array): number {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  if (!(largest > 0 && largest < Infinity)) return largest;
+  // Scaled, and summed as Kahan does.
+  let [sum, lost] = [0, 0];
+  for (const value of values) {
+    const term = (value / largest) ** 2 - lost;
+    const next = sum + term;
+    lost = next - sum - term;
+    sum = next;
+  }
+  return Math.sqrt(sum) * largest;
 }

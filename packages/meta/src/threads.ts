@@ -45,14 +45,23 @@ interface Thread {
  * Threads of this process. One that dies is replaced and its job done again; results do not depend on their number.
  *
  * @param count at least 1.
+ * @throws VeloError `INVALID_ARGUMENT` for a count that is none.
  */
-export const threads =
-  (count: number): StartWorkers =>
-  async (replica) => {
+export const threads = (count: number): StartWorkers => {
+  checkThreads(count);
+  return async (replica) => {
     const pool = new ThreadPool(replica, count);
     await pool.start();
     return pool;
   };
+};
+
+/** @throws VeloError `INVALID_ARGUMENT` */
+export function checkThreads(count: number): void {
+  if (!(Number.isSafeInteger(count) && count >= 1)) {
+    throw new VeloError('INVALID_ARGUMENT', `The number of threads must be a whole number from 1, not ${count}.`);
+  }
+}
 
 class ThreadPool implements Workers {
   readonly count: number;
@@ -61,6 +70,8 @@ class ThreadPool implements Workers {
   readonly #threads: Thread[] = [];
   #queue: Job[] = [];
   #closed = false;
+  /** Why no more work is done. */
+  #failure: unknown;
   readonly #sticky: boolean;
 
   constructor(replica: Replica, count: number) {
@@ -92,16 +103,17 @@ class ThreadPool implements Workers {
   }
 
   async update(results: readonly PairResult[]): Promise<void> {
-    // One that is being started has the state of now, and needs this update too.
-    await Promise.all(this.#threads.map(({ starting }) => starting));
+    // One that is being started has the state of now, and needs this update too. While it starts, others may die.
+    while (this.#threads.some(({ started }) => started)) {
+      await Promise.all(this.#threads.map(({ starting }) => starting));
+    }
+    if (this.#failure) throw this.#failure;
     for (const { worker } of this.#threads) worker.postMessage({ kind: 'update', results } satisfies Request);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const gone = new VeloError('DISPOSED', 'The workers were closed.');
-    for (const job of this.#queue) job.reject(gone);
-    this.#queue = [];
+    this.#fail(new VeloError('DISPOSED', 'The workers were closed.'));
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
@@ -111,6 +123,7 @@ class ThreadPool implements Workers {
     signal: AbortSignal | undefined,
   ): Promise<(PairResult | number)[]> {
     signal?.throwIfAborted();
+    if (this.#failure) throw this.#failure;
     let stop: ((reason: unknown) => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {
       stop = reject;
@@ -187,7 +200,9 @@ class ThreadPool implements Workers {
     } else {
       const { job } = thread;
       thread.job = null;
-      if (failure) job?.reject(failure);
+      // Without a job it was an update that failed: the replica is not that of the others any more.
+      if (failure && !job) this.#fail(failure);
+      else if (failure) job?.reject(failure);
       else job?.resolve((answer as { result: PairResult | number }).result);
     }
     this.#dispatch();
@@ -201,6 +216,7 @@ class ThreadPool implements Workers {
     thread.job = null;
     const reason = failure?.message ?? 'it ended';
     if (started) {
+      thread.started = null;
       started.reject(new VeloError('WORKER_LOST', `A thread could not start: ${reason}.`));
       return;
     }
@@ -212,9 +228,18 @@ class ThreadPool implements Workers {
         ),
       );
     } else if (job) this.#queue.unshift(job);
-    this.#spawn(i).catch((error: unknown) => {
-      for (const waiting of this.#queue) waiting.reject(error);
-      this.#queue = [];
-    });
+    this.#spawn(i).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Ends what is going on, and refuses what is asked for from now on: there may be nobody left to do it. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    for (const waiting of this.#queue) waiting.reject(error);
+    this.#queue = [];
+    for (const thread of this.#threads) {
+      thread.job?.reject(error);
+      thread.started?.reject(error);
+      thread.started = null;
+    }
   }
 }

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { MetaConfig } from '../config.ts';
 import { Replica } from '../replica.ts';
+import { checkThreads } from '../threads.ts';
 import { connect, farewell, type Libraries, loadLibraries, persist } from './redis.ts';
 import {
   agreedConfig,
@@ -36,7 +37,7 @@ const POLL = 500;
  * leader goes and comes back.
  *
  * @throws VeloError `BACKEND_UNAVAILABLE` where BullMQ is not installed; `INVALID_ARGUMENT` for a Redis that does not
- * answer, or where numbers would come out otherwise than at the leader: another version, configuration or module.
+ * answer, a number of threads that is none, or where numbers would come out otherwise than at the leader: another version, configuration or module.
  * @example
  * ```ts
  * await serveWorker({ connection: 'redis://queue:6379', run: 'mine', threads: 8 });
@@ -44,6 +45,7 @@ const POLL = 500;
  */
 export async function serveWorker(options: ServeWorkerOptions): Promise<void> {
   const { signal, onEvent = () => {} } = options;
+  checkThreads(options.threads ?? 1);
   const keys = keysOf(options.run);
   const libraries = await loadLibraries();
   const redis = await connect(libraries, options.connection, (isThere) => {

@@ -76,7 +76,7 @@ async function trainAndReport(options: TrainOptions, version: string): Promise<v
 
   const comparisons: Comparison[] = [];
   print(
-    `VeLO with its starter theta (written by hand, nothing to tune) beside Adam at its default learning rate${
+    `VeLO with velo-mini, its default theta (nothing to tune), beside Adam at its default learning rate${
       options.sweep ? ` and at the best of ${SWEEP.length}` : ''
     }; seed ${options.seed}.`,
   );

@@ -23,8 +23,7 @@ export function htmlReport(session: Session): string {
 ${comparisons.map(section).join('\n')}
 <footer>
 <p>${TABLE_NOTE} Curves show the mean loss of the training batches over windows of steps.</p>
-<p>VeLO has no learning rate; it is told the number of steps. Its weights here are the starter theta, which is written by hand, not
-meta-trained. Adam: decays 0.9 and 0.999, epsilon 1e-8, constant learning rate; the sweep tries ${SWEEP.join(', ')}.
+<p>VeLO has no learning rate; it is told the number of steps. Its weights here are velo-mini, the default. Adam: decays 0.9 and 0.999, epsilon 1e-8, constant learning rate; the sweep tries ${SWEEP.join(', ')}.
 All optimizers start from the same weights and see the same batches (seed ${seed}).</p>
 <p>velojs ${escapeHtml(version)}, Node.js ${process.versions.node} on ${process.platform} ${process.arch}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC</p>
 </footer>
