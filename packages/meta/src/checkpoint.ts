@@ -1,5 +1,4 @@
 /** A run on disk: state that resumes exactly, a log that agrees with it, thetas. Files are replaced, never half written. */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -30,18 +29,17 @@ export interface Checkpoint {
 const VERSION = 1;
 const ARRAYS = ['z', 'average', 'first', 'second'] as const;
 
-/** Which configuration a checkpoint belongs to. */
-export const fingerprint = (config: MetaConfig): string =>
-  createHash('sha256').update(JSON.stringify(config)).digest('hex');
-
 export class RunFolder {
   readonly path: string;
-  readonly #config: MetaConfig;
+  readonly #identity: string;
 
-  /** @throws VeloError `WRITE_FAILED` where the folder cannot be made. */
-  constructor(path: string, config: MetaConfig) {
+  /**
+   * @param identity what its numbers depend on (`identityOf`).
+   * @throws VeloError `WRITE_FAILED` where the folder cannot be made.
+   */
+  constructor(path: string, identity: string) {
     this.path = path;
-    this.#config = config;
+    this.#identity = identity;
     writing(path, () => mkdirSync(path, { recursive: true }));
   }
 
@@ -53,7 +51,7 @@ export class RunFolder {
   load(): Checkpoint | null {
     const file = join(this.path, 'checkpoint.json');
     if (!existsSync(file)) return null;
-    const checkpoint = parse(readFileSync(file, 'utf8'), file, fingerprint(this.#config));
+    const checkpoint = parse(readFileSync(file, 'utf8'), file, this.#identity);
     const log = this.#file('log.jsonl');
     if (existsSync(log)) {
       const kept = readFileSync(log, 'utf8')
@@ -68,7 +66,7 @@ export class RunFolder {
   save({ search, best, validated, seconds }: Checkpoint): void {
     const arrays = Object.fromEntries(ARRAYS.map((name) => [name, toBase64(search[name])]));
     const document = {
-      ...{ format: 'velojs-meta-checkpoint', version: VERSION, config: fingerprint(this.#config) },
+      ...{ format: 'velojs-meta-checkpoint', version: VERSION, identity: this.#identity },
       ...{ step: search.step, gradientNorm: search.gradientNorm, best, validated, seconds },
       ...arrays,
       past: search.past.map(toBase64),
@@ -103,8 +101,8 @@ export class RunFolder {
     return decodeTheta(readFileSync(this.#file(name))).theta;
   }
 
-  saveConfig(): void {
-    this.#replace('config.json', `${JSON.stringify(this.#config, null, 2)}\n`);
+  saveConfig(config: MetaConfig): void {
+    this.#replace('config.json', `${JSON.stringify(config, null, 2)}\n`);
   }
 
   #file(name: string): string {
@@ -147,8 +145,8 @@ function parse(text: string, file: string, expected: string): Checkpoint {
   if (document?.format !== 'velojs-meta-checkpoint' || document.version !== VERSION) {
     throw invalid(`${file} is no checkpoint of this version of velojs`);
   }
-  if (document.config !== expected) {
-    throw invalid(`${file} belongs to another configuration: give that one, or another folder`);
+  if (document.identity !== expected) {
+    throw invalid(`${file} belongs to another configuration, start or module: give that one, or another folder`);
   }
   try {
     const arrays = Object.fromEntries(ARRAYS.map((name) => [name, fromBase64(document[name])]));

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeTheta, starterTheta } from '@velojs/weights';
@@ -199,6 +208,16 @@ describe('faults', () => {
       writeFileSync(join(folder, 'checkpoint.json'), damage);
       await expect(run({ updates: 1 }, { folder })).rejects.toEqual(refused);
     }
+  });
+
+  it('refuses a checkpoint of another start, wherever that lies', async () => {
+    const [start, moved] = [join(root, 'one.theta'), join(root, 'two.theta')];
+    writeFileSync(start, encodeTheta(starterTheta()));
+    const { folder } = await run({ start, updates: 1 });
+    renameSync(start, moved);
+    expect((await run({ start: moved, updates: 1 }, { folder })).updates).toEqual([]);
+    writeFileSync(moved, encodeTheta(starterTheta({ bankSize: 5 })));
+    await expect(run({ start: moved, updates: 1 }, { folder })).rejects.toMatchObject({ code: 'STATE_INVALID' });
   });
 
   it('says what cannot be written', async () => {

@@ -1,10 +1,11 @@
 /** The outer loop: update after update, validated, logged, resumable. */
 import { type Theta, VeloError } from '@velojs/core';
-import { RunFolder } from './checkpoint.ts';
+import { type Checkpoint, RunFolder } from './checkpoint.ts';
 import type { MetaConfig } from './config.ts';
+import { identityOf } from './identity.ts';
 import { Replica } from './replica.ts';
 import type { UpdateSummary } from './search.ts';
-import { ownThread, type StartWorkers } from './workers.ts';
+import { ownThread, type StartWorkers, type Workers } from './workers.ts';
 
 /** After an update. */
 export interface MetaProgress extends UpdateSummary {
@@ -48,7 +49,7 @@ export interface MetaTrainOptions {
  * same numbers for any number of workers, interrupted or not.
  *
  * @returns the theta of `best.theta`.
- * @throws VeloError `INVALID_ARGUMENT`; `STATE_INVALID` for a checkpoint that is damaged or of another configuration;
+ * @throws VeloError `INVALID_ARGUMENT`; `STATE_INVALID` for a checkpoint that is damaged or of another configuration, start or module;
  * `WORKER_LOST`; `WRITE_FAILED`. The signal's reason when it is aborted, after a checkpoint.
  * @example
  * ```ts
@@ -57,14 +58,20 @@ export interface MetaTrainOptions {
  */
 export async function metaTrain(options: MetaTrainOptions): Promise<{ theta: Theta; score: number }> {
   const { config, signal, checkpointSeconds = 120 } = options;
-  const folder = new RunFolder(options.folder, config);
-  const found = folder.load();
-  const replica = await Replica.create(config, found?.search);
+  const replica = await Replica.create(config);
   const { search } = replica;
-  const workers = await (options.workers ?? ownThread)(replica, search.state).catch((error: unknown) => {
+  let folder: RunFolder;
+  let found: Checkpoint | null;
+  let workers: Workers;
+  try {
+    folder = new RunFolder(options.folder, identityOf(replica));
+    found = folder.load();
+    if (found) search.restore(found.search);
+    workers = await (options.workers ?? ownThread)(replica, search.state);
+  } catch (error) {
     replica.dispose();
     throw error;
-  });
+  }
   const { every, tasks, horizons } = config.validation;
   let best = found?.best ?? null;
   let validated = found?.validated ?? -1;
@@ -103,7 +110,7 @@ export async function metaTrain(options: MetaTrainOptions): Promise<{ theta: The
   };
 
   try {
-    folder.saveConfig();
+    folder.saveConfig(config);
     if (!found) folder.emptyLog();
     const pairs = Array.from({ length: config.pairs }, (_, pair) => pair);
     for (;;) {

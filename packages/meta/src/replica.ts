@@ -10,7 +10,7 @@ import { type EpisodeSettings, Episodes } from './episodes.ts';
 import { score } from './objective.ts';
 import { type PairResult, Particles } from './particles.ts';
 import { derive, type Key, keyOf, Random } from './random.ts';
-import { Search, type SearchState, type UpdateSummary } from './search.ts';
+import { Search, type UpdateSummary } from './search.ts';
 import { createSearchSpace, type SearchSpace } from './search-space.ts';
 import type { TaskFamily } from './task.ts';
 import { augmented } from './tasks/augmentation.ts';
@@ -29,13 +29,7 @@ export class Replica {
   readonly #particles: Particles;
   readonly #families: (key: Key) => TaskFamily;
 
-  private constructor(
-    config: MetaConfig,
-    backend: WasmBackend,
-    start: Theta,
-    families: (key: Key) => TaskFamily,
-    state: SearchState | undefined,
-  ) {
+  private constructor(config: MetaConfig, backend: WasmBackend, start: Theta, families: (key: Key) => TaskFamily) {
     const seed = keyOf(config.seed);
     const truncation = config.estimator.kind === 'pes' ? config.estimator.truncation : null;
     const settings: EpisodeSettings = { pairs: config.pairs, horizon: config.horizon, truncation };
@@ -43,7 +37,7 @@ export class Replica {
     this.config = config;
     this.space = createSearchSpace(start, config.trained);
     this.episodes = new Episodes(derive(seed, PURPOSE.episodes), settings);
-    this.search = new Search({ ...config, size: this.space.size }, this.episodes, perturbationKey, state);
+    this.search = new Search({ ...config, size: this.space.size }, this.episodes, perturbationKey);
     this.#backend = backend;
     this.#families = families;
     this.#particles = new Particles({
@@ -53,12 +47,12 @@ export class Replica {
   }
 
   /** @throws VeloError `INVALID_ARGUMENT` for a family or module that there is not, `WEIGHTS_INVALID` for the start. */
-  static async create(config: MetaConfig, state?: SearchState): Promise<Replica> {
+  static async create(config: MetaConfig): Promise<Replica> {
     const start =
       typeof config.start === 'string'
         ? await loadTheta(config.start, { allowUnverified: true })
         : starterTheta(config.start);
-    return new Replica(config, await wasm({ simd: 'plain' }), start, await familiesOf(config), state);
+    return new Replica(config, await wasm({ simd: 'plain' }), start, await familiesOf(config));
   }
 
   /** The theta that is kept: at the average of the search vectors. */

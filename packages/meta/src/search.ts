@@ -64,12 +64,12 @@ export class Search {
   readonly #key: Key;
   #state: SearchState;
 
-  constructor(settings: SearchSettings, episodes: Episodes, perturbationKey: Key, state?: SearchState) {
+  constructor(settings: SearchSettings, episodes: Episodes, perturbationKey: Key) {
     const zeros = () => new Float64Array(settings.size);
     this.#settings = settings;
     this.#episodes = episodes;
     this.#key = perturbationKey;
-    this.#state = state ?? {
+    this.#state = {
       ...{ step: 0, z: zeros(), average: zeros(), first: zeros(), second: zeros() },
       ...{ gradientNorm: 0, past: [] },
     };
@@ -77,6 +77,11 @@ export class Search {
 
   get state(): SearchState {
     return this.#state;
+  }
+
+  /** Goes on from a state of the same search. */
+  restore(state: SearchState): void {
+    this.#state = state;
   }
 
   /** Updates made; the next one has this number. */

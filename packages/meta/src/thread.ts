@@ -8,7 +8,8 @@ let replica: Replica | undefined;
 
 async function answer(request: Request): Promise<Answer | null> {
   if (request.kind === 'start') {
-    replica = await Replica.create(request.config, request.state);
+    replica = await Replica.create(request.config);
+    replica.search.restore(request.state);
     return { result: null };
   }
   if (request.kind === 'update') {

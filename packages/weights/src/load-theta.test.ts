@@ -592,7 +592,7 @@ describe('what is at hand', () => {
       () => 'vello',
       {},
       'INVALID_ARGUMENT',
-      /"vello" is neither the name of known weights \(velo\) nor a file/,
+      /"vello" is neither the name of known weights \(velo, velo-mini\) nor a file/,
     ],
     ['a folder', () => cacheDir, {}, 'INVALID_ARGUMENT', /cannot be read: EISDIR/],
     [

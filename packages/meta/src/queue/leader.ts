@@ -6,12 +6,12 @@ import { randomUUID } from 'node:crypto';
 import { VeloError } from '@velojs/core';
 import type { JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { checksumOf } from '../identity.ts';
 import type { PairResult } from '../particles.ts';
 import type { Replica } from '../replica.ts';
 import type { StartWorkers, Workers } from '../workers.ts';
 import { connect, farewell, type Libraries, loadLibraries, persist } from './redis.ts';
 import {
-  checksumOf,
   decodeMessage,
   encodeResults,
   encodeState,

@@ -1,12 +1,8 @@
 /** What a run is in Redis: its keys, what a worker must agree with, and what is sent. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
-import { type Theta, VeloError } from '@velojs/core';
-import { encodeTheta } from '@velojs/weights';
-import { fingerprint } from '../checkpoint.ts';
+import { VeloError } from '@velojs/core';
 import type { MetaConfig } from '../config.ts';
+import { configChecksum, moduleChecksums, startChecksum } from '../identity.ts';
 import type { PairResult } from '../particles.ts';
 import type { Replica } from '../replica.ts';
 import type { SearchState } from '../search.ts';
@@ -79,13 +75,18 @@ export interface RunRecord {
 /** `running`: a leader is there, or was until a moment ago. `paused`: it will come back. `finished`: it will not. */
 export type RunStatus = 'running' | 'paused' | 'finished';
 
-export const checksumOf = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
-
 const v8 = (): string => process.versions.v8.split('.').slice(0, 2).join('.');
 
 export function recordOf(replica: Replica, patience: number): RunRecord {
   const { config } = replica;
-  return { velojs: VERSION, v8: v8(), config, start: startOf(replica), modules: modulesOf(config), patience };
+  return {
+    velojs: VERSION,
+    v8: v8(),
+    config,
+    start: startChecksum(replica),
+    modules: moduleChecksums(config),
+    patience,
+  };
 }
 
 /**
@@ -101,8 +102,9 @@ export function agreedConfig(record: RunRecord, own: MetaConfig | undefined): Me
     if (here !== there) throw refused(`it has ${name} ${here}, and the run ${there}: results would not be the same`);
   }
   const config = own ?? record.config;
-  if (portable(config) !== portable(record.config)) throw refused('its configuration is another than that of the run');
-  const modules = modulesOf(config);
+  if (configChecksum(config) !== configChecksum(record.config))
+    throw refused('its configuration is another than that of the run');
+  const modules = moduleChecksums(config);
   const differing = modules.findIndex((checksum, i) => checksum !== record.modules[i]);
   if (modules.length !== record.modules.length || differing >= 0) {
     throw refused(`its file ${config.tasks.modules[differing] ?? ''} is another than that of the run`);
@@ -112,32 +114,11 @@ export function agreedConfig(record: RunRecord, own: MetaConfig | undefined): Me
 
 /** @throws VeloError `INVALID_ARGUMENT` where the start is another than the leader's. */
 export function checkStart(record: RunRecord, replica: Replica): void {
-  if (startOf(replica) !== record.start) throw refused('the theta that it starts from is another than that of the run');
+  if (startChecksum(replica) !== record.start)
+    throw refused('the theta that it starts from is another than that of the run');
 }
 
 const refused = (reason: string) => new VeloError('INVALID_ARGUMENT', `This worker cannot take part: ${reason}.`);
-
-/** Without where modules lie, which is another place on every machine. */
-const portable = (config: MetaConfig): string => fingerprint({ ...config, tasks: { ...config.tasks, modules: [] } });
-
-function startOf({ space }: Replica): string {
-  const theta: Theta = space.thetaAt(new Float64Array(space.size));
-  return checksumOf(encodeTheta(theta));
-}
-
-function modulesOf({ tasks }: MetaConfig): (string | null)[] {
-  return tasks.modules.map((module) => {
-    const path = module.startsWith('file:') ? fileURLToPath(module) : module.startsWith('/') ? module : null;
-    if (path === null) return null;
-    try {
-      return checksumOf(readFileSync(path));
-    } catch (cause) {
-      throw refused(
-        `task families of the run are in ${path}, which cannot be read here (${(cause as Error).message}); give it a copy of the configuration with the modules beside it`,
-      );
-    }
-  });
-}
 
 /** A piece of work. */
 export interface JobData {
