@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { playwright } from '@vitest/browser-playwright';
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
 
@@ -71,6 +72,8 @@ const chromium: TestProjectInlineConfiguration = {
     browser: {
       enabled: true,
       headless: true,
+      // Its GPU in software has threads enough.
+      fileParallelism: false,
       screenshotFailures: false,
       provider: playwright({
         // Playwright starts it without a sandbox, so it starts in containers and as root.
@@ -91,6 +94,8 @@ if (!withChromium) {
 
 const config: ViteUserConfig = defineConfig({
   test: {
+    // Vitest would leave one processor to itself, which with two is half of them.
+    maxWorkers: availableParallelism(),
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [node, nodeWithRelaxedSimd, ...(withChromium ? [chromium] : [])],
   },
