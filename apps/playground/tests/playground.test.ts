@@ -131,6 +131,15 @@ describe.skipIf(!canRun)('the playground', { timeout: TIMEOUT }, () => {
     expect(loss.length).toBeLessThan(2000);
   });
 
+  it('stops what has just been started', async () => {
+    const page = await open('#steps=500000&hidden=4&vs=');
+    // One after the other, before anything that trains is loaded.
+    await page.evaluate(() => {
+      for (const id of ['start', 'stop']) document.getElementById(id)!.click();
+    });
+    await page.locator('#status').getByText('Stopped.').waitFor();
+  });
+
   it('saves curves as CSV and the state of VeLO', async () => {
     const page = await open('#steps=12&hidden=4&vs=sgd:0.1:0.5');
     await train(page);
@@ -272,6 +281,15 @@ describe.skipIf(!canRun)('the playground', { timeout: TIMEOUT }, () => {
     expect(await page.locator('#legend button').first().getAttribute('aria-pressed')).toBe('false');
   });
 
+  it('skips to the results and keeps the settings', async () => {
+    const page = await open('#steps=50');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('results');
+    expect(await page.locator('input[name=steps]').inputValue()).toBe('50');
+    expect(page.url()).toContain('#steps=50');
+  });
+
   it.each(['', 'bench.html'])('fits a telephone: %s', async (path) => {
     const page = await open(path, { viewport: { width: 360, height: 740 } });
     const width = () => page.evaluate(() => document.documentElement.scrollWidth);
@@ -283,7 +301,8 @@ describe.skipIf(!canRun)('the playground', { timeout: TIMEOUT }, () => {
   });
 
   it('needs no network once it has trained', async () => {
-    const page = await open('#steps=20&hidden=4&vs=adam:0.01');
+    // Long enough to be seen training.
+    const page = await open('#steps=1500&hidden=32&vs=adam:0.01');
     await train(page);
     await page.context().setOffline(true);
     const before = visits[0]!.requests.length;

@@ -22,3 +22,7 @@ export function openThread(module: string, workerData: unknown): Worker {
   })`;
   return new Worker(source, { eval: true, workerData, execArgv: ['--conditions=@velojs/source'] });
 }
+
+/** A thread that answers the `Request`s of `threads.ts`, the first of which starts its replica. Builds keep its file beside this one. */
+export const openReplicaThread = (): Worker =>
+  openThread(new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href, null);

@@ -2,7 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import { VeloError } from '@velojs/core';
 import type { MetaConfig } from './config.ts';
-import { openThread } from './open-thread.ts';
+import { openReplicaThread } from './open-thread.ts';
 import type { PairResult } from './particles.ts';
 import type { Replica } from './replica.ts';
 import type { SearchState } from './search.ts';
@@ -17,10 +17,6 @@ export type Request =
 export type Answer =
   | { readonly result: PairResult | number | null }
   | { readonly error: { readonly message: string; readonly code?: string } };
-
-/** A thread that answers `Request`s, the first of which starts its replica. Builds keep its file beside this one. */
-export const openReplicaThread = (): Worker =>
-  openThread(new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href, null);
 
 /** A job that has ended this many threads ends the run. */
 const ATTEMPTS = 3;

@@ -17,7 +17,7 @@ export type EngineEvent =
   /** What there is to train on; once after every start of the worker. */
   | { readonly type: 'ready'; readonly backends: readonly BackendState[] }
   | SessionMessage
-  /** The worker has died, or does not answer: `restart()` starts another one. */
+  /** The worker has died, or does not answer: `restart()` starts another one. Requests that it may still answer wait. */
   | { readonly type: 'lost'; readonly message: string }
   /** The worker that did not answer does so again: nothing was lost. */
   | { readonly type: 'answers' };
@@ -76,18 +76,26 @@ export function createEngine(listener: (event: EngineEvent) => void): Engine {
   let heard = performance.now();
   let lost = false;
 
-  const send = (command: Command) => worker.postMessage(command);
+  /** Of the commands that this worker was sent; null where the page is not isolated. */
+  let sent: Int32Array<SharedArrayBuffer> | null = null;
+
+  const send = (command: Command) => {
+    if (sent) Atomics.add(sent, 0, 1);
+    worker.postMessage(command);
+  };
   const request = <Value>(make: (id: number) => Command, progress?: Request['progress']): Promise<Value> =>
     new Promise<unknown>((resolve, reject) => {
       const id = ++ids;
       requests.set(id, { resolve, reject, ...(progress && { progress }) });
       send(make(id));
     }) as Promise<Value>;
+  const refuseAll = (message: string) => {
+    for (const { reject } of requests.values()) reject(new EngineError({ code: 'WORKER_LOST', message }));
+    requests.clear();
+  };
   const lose = (message: string) => {
     if (lost) return;
     lost = true;
-    for (const { reject } of requests.values()) reject(new EngineError({ code: 'WORKER_LOST', message }));
-    requests.clear();
     listener({ type: 'lost', message });
   };
 
@@ -116,12 +124,17 @@ export function createEngine(listener: (event: EngineEvent) => void): Engine {
     lost = false;
     const launched = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'training' });
     worker = launched;
+    sent = crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4)) : null;
+    if (sent) send({ type: 'counter', sent });
     launched.addEventListener('message', ({ data }: MessageEvent<Message>) => {
       if (launched === worker) receive(data);
     });
     launched.addEventListener('error', (event) => {
       event.preventDefault();
-      if (launched === worker) lose(`Training has stopped: ${event.message || 'its worker could not be loaded'}.`);
+      if (launched !== worker) return;
+      const message = `Training has stopped: ${event.message || 'its worker could not be loaded'}.`;
+      refuseAll(message);
+      lose(message);
     });
   };
   launch();
@@ -152,10 +165,7 @@ export function createEngine(listener: (event: EngineEvent) => void): Engine {
     stopBench: () => send({ type: 'stopBench' }),
     restart() {
       worker.terminate();
-      for (const { reject } of requests.values()) {
-        reject(new EngineError({ code: 'WORKER_LOST', message: 'The worker was started anew.' }));
-      }
-      requests.clear();
+      refuseAll('The worker was started anew.');
       sessions++;
       launch();
     },

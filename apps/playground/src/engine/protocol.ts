@@ -62,6 +62,8 @@ export type Command =
   /** The tensor whose generated network is shown: its index in `Started.tensors`; null for none. */
   | { readonly type: 'watch'; readonly tensor: number | null }
   | { readonly type: 'ping' }
+  /** First of all, where memory can be shared: `[commands sent]`, so that the worker need not look for them. */
+  | { readonly type: 'counter'; readonly sent: Int32Array }
   | { readonly type: 'examine'; readonly id: number; readonly files: readonly File[] }
   | { readonly type: 'exportState'; readonly id: number }
   | { readonly type: 'exportCurves'; readonly id: number }

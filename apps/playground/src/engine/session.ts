@@ -1,6 +1,6 @@
 /** One session: every run from the same weights on the same batches, a step of each in turn. */
 import { cpu } from '@velojs/backend-cpu';
-import { VeloError } from '@velojs/core';
+import { type ExportedState, VeloError } from '@velojs/core';
 import { encodeState } from '@velojs/weights';
 import {
   type HostParameters,
@@ -31,19 +31,21 @@ import { createPainter, type Painter } from './scene.ts';
 import { openTheta } from './theta.ts';
 
 /**
- * How long a command may have to wait, a step of one run aside. Where others want the processor, whoever gives way waits for
- * the next turn: the longer that took, the later it is done again.
+ * How long a command may have to wait, a step of one run aside. Where others want the processor, whoever posts a message or
+ * gives way waits for the next turn: the longer that took, the later it is done again.
  */
-const [SHORTEST_SLICE, LONGEST_SLICE] = [50, 500];
-const SLICE_PER_WAIT = 30;
+const [SHORTEST_SLICE, LONGEST_SLICE] = [50, 1000];
+const SLICE_PER_WAIT = 40;
 /** Between messages about progress. */
 const PROGRESS_EVERY = 150;
-/** Between pictures, at least; and the shares of the time of training that pictures and looking inside VeLO may take. */
+/** Between pictures, and between answers of the watched tensor's network, at least. */
 const PICTURE_EVERY = 250;
-const PICTURE_SHARE = 0.04;
-const INSPECTION_SHARE = 0.03;
+/** Of the time of training, what each may take. Together with giving way that leaves training nine tenths of all. */
+const PICTURE_SHARE = 0.03;
+const INSPECTION_SHARE = 0.015;
+const RESPONSE_SHARE = 0.01;
 /** The first steps are looked at all the same. */
-const FREE_INSPECTION = 30;
+const FREE_INSPECTION = 10;
 
 export interface Session {
   pause(): void;
@@ -224,9 +226,10 @@ async function prepare(
     }
     const { parameters, velo } = runs[0]!.training.optimizer;
     say('Compiling');
-    compile(model, painter, parameters, task);
+    const state = await velo!.exportState();
+    await compile(model, painter, parameters, state, task);
     const tensors = Object.entries(parameters).map(([name, { shape }]) => ({ name, shape: [...shape] }));
-    const { hiddenSize, bankSize } = (await velo!.exportState()).theta;
+    const { hiddenSize, bankSize } = state.theta;
     if (!control.abandoned) {
       post({
         type: 'started',
@@ -267,10 +270,16 @@ async function prepare(
 }
 
 /** Before the clock runs: what the first use compiles is no part of anybody's training. */
-function compile(model: Model, painter: Painter, parameters: HostParameters, task: Live['task']): void {
+async function compile(
+  model: Model,
+  painter: Painter,
+  parameters: HostParameters,
+  state: ExportedState,
+  task: Live['task'],
+): Promise<void> {
   const { inputSize, outputSize, inputs, targets } = task.train;
   const count = task.batchSize;
-  model.lossAndGradients(parameters, {
+  const { gradients } = model.lossAndGradients(parameters, {
     count,
     inputSize,
     outputSize,
@@ -278,6 +287,10 @@ function compile(model: Model, painter: Painter, parameters: HostParameters, tas
     targets: targets.slice(0, count * outputSize),
   });
   painter.evaluate(model, parameters);
+  // The smallest is enough for that.
+  const sizes = Object.values(parameters).map(({ data }) => data.length);
+  const smallest = sizes.indexOf(Math.min(...sizes));
+  await mlpResponse(cpu(), state, smallest, gradients[Object.keys(parameters)[smallest]!]!);
 }
 
 async function trainAll(
@@ -289,20 +302,22 @@ async function trainAll(
   const { runs, model, painter } = live;
   const velo = runs[0]!;
   const clock = { start: performance.now(), training: 0, evaluation: 0, inspection: 0, paused: 0 };
-  const timed = async <Value>(
-    part: 'evaluation' | 'inspection',
-    body: () => Value | Promise<Value>,
-  ): Promise<Value> => {
+  /** Resolves with the time that it took. */
+  const timed = async (part: 'evaluation' | 'inspection', body: () => void | Promise<void>): Promise<number> => {
     const begin = performance.now();
-    try {
-      return await body();
-    } finally {
-      clock[part] += performance.now() - begin;
-    }
+    await body();
+    const time = performance.now() - begin;
+    clock[part] += time;
+    return time;
   };
   const inspected = createInspections();
+  /** Of `clock.inspection`: looking at all tensors. The rest are answers of the watched one's network. */
+  let inspecting = 0;
   let lastProgress = performance.now();
   let lastPicture = -Infinity;
+  let lastResponse = -Infinity;
+  /** How long the last of them took, and the next one probably will. */
+  let [pictureTime, responseTime] = [0, 0];
   let sliceEnd = performance.now() + SHORTEST_SLICE;
   const goesOn = ({ training, ended }: Run) => training.goesOn && !ended;
 
@@ -344,8 +359,10 @@ async function trainAll(
           message: `The loss of ${run.label} is not a finite number any more: it has diverged.`,
         },
       });
-    } else if (run === velo && complete && clock.inspection < INSPECTION_SHARE * clock.training + FREE_INSPECTION) {
-      await lookInside(async ({ training }, inside) => inspected.push(training.stepsTaken, await inside.inspect()));
+    } else if (run === velo && complete && inspecting < INSPECTION_SHARE * clock.training + FREE_INSPECTION) {
+      inspecting += await lookInside(async ({ training }, inside) =>
+        inspected.push(training.stepsTaken, await inside.inspect()),
+      );
     }
   };
 
@@ -374,7 +391,7 @@ async function trainAll(
 
   const paint = async () => {
     lastPicture = performance.now();
-    await timed('evaluation', () => {
+    pictureTime = await timed('evaluation', () => {
       const evaluations = runs.flatMap((run): RunEvaluation[] => {
         const { training, index, tests } = run;
         const { stepsTaken: step } = training;
@@ -398,7 +415,8 @@ async function trainAll(
     const { training, ended } = velo;
     if (tensor === null || training.stepsTaken === 0 || !training.finite || ended) return;
     const gradient = training.gradients[live.tensors[tensor]!.name]!;
-    await lookInside(async ({ training }, inside) => {
+    lastResponse = performance.now();
+    responseTime = await lookInside(async ({ training }, inside) => {
       const state = await inside.exportState();
       post({
         type: 'response',
@@ -410,9 +428,11 @@ async function trainAll(
   };
   /** As often as their share of the time allows. */
   const showNowAndThen = async () => {
-    if (performance.now() - lastPicture < PICTURE_EVERY) return;
-    if (clock.evaluation < PICTURE_SHARE * clock.training) await paint();
-    if (control.respond || clock.inspection < INSPECTION_SHARE * clock.training) await respond();
+    const { training, evaluation, inspection } = clock;
+    const now = performance.now();
+    if (now - lastPicture > PICTURE_EVERY && evaluation + pictureTime < PICTURE_SHARE * training) await paint();
+    const affordable = inspection - inspecting + responseTime < RESPONSE_SHARE * training;
+    if (control.respond || (now - lastResponse > PICTURE_EVERY && affordable)) await respond();
   };
   const showAll = async () => {
     report();
@@ -423,10 +443,10 @@ async function trainAll(
   const nextWish = () => (control.respond ? respond() : control.changed());
   /** Between steps: says how it stands, and lets commands in. */
   const attend = async () => {
-    if (performance.now() - lastProgress > PROGRESS_EVERY) report();
+    if (performance.now() < sliceEnd) return;
     await showNowAndThen();
     const begin = performance.now();
-    if (begin < sliceEnd) return;
+    if (begin - lastProgress > PROGRESS_EVERY) report();
     await giveWay();
     const now = performance.now();
     sliceEnd = now + Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, SLICE_PER_WAIT * (now - begin)));
@@ -457,15 +477,18 @@ async function trainAll(
     if (control.paused) control.budget = Math.max(0, control.budget - 1);
   }
   if (control.abandoned) return;
+  const complete = !control.stopped;
   const shares = sharesOf(clock);
   report(true);
   await showAll();
-  post({
-    type: 'finished',
-    complete: !control.stopped,
-    runs: runs.map(resultOf),
-    shares,
-  });
+  const results: RunResult[] = [];
+  for (const run of runs) {
+    // A large training set takes seconds.
+    await giveWay();
+    if (control.abandoned) return;
+    results.push(resultOf(run));
+  }
+  post({ type: 'finished', complete, runs: results, shares });
   // Its state may be asked for afterwards too, and the watched tensor changed.
   while (!control.abandoned) {
     await nextWish();

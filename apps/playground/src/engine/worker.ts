@@ -8,6 +8,8 @@ import type { Session } from './session.ts';
 const post = (message: Message): void => self.postMessage(message);
 
 let session: Session | undefined;
+/** What trains is loaded at the first start; what is said meanwhile is about the session that begins then. */
+let starting: Promise<unknown> = Promise.resolve();
 let stopBench = () => {};
 
 /** Comes after the messages that have arrived. A timer would wait for milliseconds, so might a message to itself. */
@@ -22,7 +24,14 @@ function byMessage(): () => Promise<void> {
     });
 }
 
+let sent: Int32Array | null = null;
+let received = 0;
+/** Giving way costs a worker its turn on a busy machine: only for commands that wait, where the page tells how many it has sent. */
+const giveWayToCommands = (): Promise<void> =>
+  sent && Atomics.load(sent, 0) === received ? Promise.resolve() : giveWay();
+
 self.addEventListener('message', ({ data }: MessageEvent<Command>) => {
+  received++;
   obey(data).catch((error: unknown) => {
     if ('id' in data) post({ type: 'refused', id: data.id, fault: faultOf(error) });
     else if ('session' in data) post({ type: 'fault', session: data.session, fault: faultOf(error) });
@@ -33,17 +42,18 @@ post({ type: 'ready', backends: await findBackends() });
 
 async function obey(command: Command): Promise<void> {
   const reply = async (id: number, value: unknown) => post({ type: 'reply', id, value: await value });
+  if (command.type === 'ping') return post({ type: 'pong' });
+  if (command.type === 'counter') {
+    sent = command.sent;
+    return;
+  }
+  if (command.type === 'start') {
+    const started = starting.then(() => start(command));
+    starting = started.catch(() => {});
+    return started;
+  }
+  await starting;
   switch (command.type) {
-    case 'ping':
-      return post({ type: 'pong' });
-    case 'start': {
-      session?.abandon();
-      session = undefined;
-      // What trains is loaded when something is to be trained.
-      const { startSession } = await import('./session.ts');
-      session = startSession(command.config, (message) => post({ ...message, session: command.session }), giveWay);
-      return;
-    }
     case 'pause':
       return session?.pause();
     case 'resume':
@@ -73,6 +83,12 @@ async function obey(command: Command): Promise<void> {
     case 'stopBench':
       return stopBench();
   }
+}
+
+async function start({ config, session: number }: Extract<Command, { type: 'start' }>): Promise<void> {
+  const { startSession } = await import('./session.ts');
+  session?.abandon();
+  session = startSession(config, (message) => post({ ...message, session: number }), giveWayToCommands);
 }
 
 function there(): Session {

@@ -54,7 +54,9 @@ export function readAddress(
 ): { settings: Settings; complaints: string[] } {
   const parameters = new URLSearchParams(hash.replace(/^#/, ''));
   const complaints: string[] = [];
+  const names = new Set<string>();
   const read = <Value>(name: string, fallback: Value, parse: (text: string) => Value | undefined): Value => {
+    names.add(name);
     const text = parameters.get(name);
     if (text === null) return fallback;
     const value = parse(text);
@@ -75,6 +77,9 @@ export function readAddress(
     }),
     theta: read('theta', defaults.theta, (text) => (['default', 'velo', 'file'].includes(text) ? text : undefined)),
   };
+  for (const name of new Set(parameters.keys())) {
+    if (!names.has(name)) complaints.push(`This link has ${name}, which is not understood and does nothing.`);
+  }
   return { settings, complaints };
 }
 

@@ -22,6 +22,9 @@ export function runBench(createEngine: (onEvent: (event: EngineEvent) => void) =
   const messages = createMessages(byId('messages'));
   let results: BenchResults | null = null;
   let other: BenchResults | null = null;
+  let measuring = false;
+  let lost = false;
+  let takeLostAway = () => {};
   /** Resolves when the short training is over. */
   let trained: ((shares: TimeShares | null) => void) | null = null;
 
@@ -29,11 +32,9 @@ export function runBench(createEngine: (onEvent: (event: EngineEvent) => void) =
     if (event.type === 'ready') {
       const backends = [
         ...event.backends,
-        {
-          id: 'webgl' as const,
-          available: 'WebGL2RenderingContext' in globalThis,
-          note: 'TensorFlow.js, which is loaded for it; slow to begin.',
-        },
+        'WebGL2RenderingContext' in globalThis
+          ? { id: 'webgl' as const, available: true, note: 'TensorFlow.js, which is loaded for it; slow to begin.' }
+          : { id: 'webgl' as const, available: false, note: 'This browser has no WebGL 2.' },
       ];
       byId('backends').replaceChildren(
         ...backends.map(({ id, available, note }) =>
@@ -41,16 +42,33 @@ export function runBench(createEngine: (onEvent: (event: EngineEvent) => void) =
         ),
       );
       status.textContent = 'Ready.';
-      start.disabled = false;
+      lost = false;
+      showButtons();
     }
     if (event.type === 'finished') trained?.(event.shares);
     if (event.type === 'fault') trained?.(null);
     if (event.type === 'lost') {
-      trained?.(null);
-      start.disabled = true;
-      messages.add(event.message, { action: { label: 'Start it anew', run: () => engine.restart() } });
+      lost = true;
+      showButtons();
+      takeLostAway = messages.add(event.message, { action: { label: 'Start it anew', run: restart } });
+    }
+    if (event.type === 'answers') {
+      lost = false;
+      showButtons();
+      takeLostAway();
     }
   });
+
+  function restart(): void {
+    trained?.(null);
+    engine.restart();
+  }
+
+  function showButtons(): void {
+    start.disabled = measuring || lost;
+    stop.disabled = !measuring || lost;
+    save.disabled = measuring || results === null;
+  }
 
   byId('workloads').append(
     ...BENCH_WORKLOADS.map(({ name, title }) =>
@@ -67,7 +85,8 @@ export function runBench(createEngine: (onEvent: (event: EngineEvent) => void) =
       status.textContent = 'Choose a network to measure.';
       return;
     }
-    [start.disabled, stop.disabled, save.disabled] = [true, false, true];
+    measuring = true;
+    showButtons();
     messages.clear();
     try {
       results = await engine.bench(
@@ -90,10 +109,15 @@ export function runBench(createEngine: (onEvent: (event: EngineEvent) => void) =
       messages.add((error as Error).message);
     } finally {
       bar.value = 0;
-      [start.disabled, stop.disabled, save.disabled] = [false, true, results === null];
+      measuring = false;
+      showButtons();
     }
   });
-  stop.addEventListener('click', () => engine.stopBench());
+  stop.addEventListener('click', () => {
+    engine.stopBench();
+    // Or the short training after it.
+    engine.stop();
+  });
   save.addEventListener('click', () => {
     if (!results) return;
     saveFile(`velojs-bench-${results.date.slice(0, 10)}.json`, `${JSON.stringify(results)}\n`, 'application/json');

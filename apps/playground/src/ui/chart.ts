@@ -40,6 +40,8 @@ export type ChartData = uPlot.AlignedData;
 
 export class Chart {
   readonly #place: HTMLElement;
+  readonly #observer = new ResizeObserver(() => this.#resize());
+  readonly #ignoreColours: () => void;
   #plot: uPlot | null = null;
   #options: ChartOptions | null = null;
 
@@ -47,8 +49,8 @@ export class Chart {
     this.#place = place;
     place.tabIndex = 0;
     place.setAttribute('role', 'img');
-    new ResizeObserver(() => this.#resize()).observe(place);
-    onColourChange(() => this.#plot?.redraw(false, true));
+    this.#observer.observe(place);
+    this.#ignoreColours = onColourChange(() => this.#plot?.redraw(false, true));
     place.addEventListener('keydown', (event) => this.#onKey(event));
     place.addEventListener('blur', () => this.#moveCursor(null));
   }
@@ -72,6 +74,13 @@ export class Chart {
   clear(): void {
     this.#plot?.destroy();
     this.#plot = null;
+  }
+
+  /** Once its place is given up. */
+  close(): void {
+    this.clear();
+    this.#observer.disconnect();
+    this.#ignoreColours();
   }
 
   #uplotOptions(options: ChartOptions): uPlot.Options {

@@ -6,7 +6,7 @@ const KEY = 'velojs-playground-theme';
 
 let probe: HTMLElement | undefined;
 const known = new Map<string, string>();
-const listeners: (() => void)[] = [];
+const listeners = new Set<() => void>();
 
 /** The value of a colour of the style sheet (`--velo`), as `rgb(...)`. */
 export function colour(name: string): string {
@@ -33,8 +33,10 @@ export const MOST_OPPONENTS = 8;
 export const runColourName = (run: number): string =>
   run === 0 ? '--velo' : `--run-${((run - 1) % MOST_OPPONENTS) + 1}`;
 
-export function onColourChange(listener: () => void): void {
-  listeners.push(listener);
+/** @returns what ends it. */
+export function onColourChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /** The button with the id `theme` goes round: system, light, dark. */
@@ -43,8 +45,9 @@ export function setUpTheme(): void {
   let theme = stored();
   const apply = () => {
     document.documentElement.dataset.theme = theme;
-    button.textContent = { system: 'Auto', light: 'Light', dark: 'Dark' }[theme];
-    button.setAttribute('aria-label', `Colours: ${theme}. Change`);
+    const name = { system: 'Auto', light: 'Light', dark: 'Dark' }[theme];
+    button.textContent = name;
+    button.setAttribute('aria-label', `Colours: ${name}. Change`);
     changed();
   };
   button.addEventListener('click', () => {

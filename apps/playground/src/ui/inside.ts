@@ -1,4 +1,5 @@
 /** What VeLO does: step factors and relative updates per tensor over time, and the network that it generated for one. */
+import type { Response } from '../engine/protocol.ts';
 import { align, Chart } from './chart.ts';
 import { byId, element } from './dom.ts';
 import { formatNumber } from './format.ts';
@@ -17,13 +18,13 @@ export function createInside(watch: (tensor: number) => void): InsideView {
   let session: Session | null = null;
   let charts: { factor: Chart; update: Chart }[] = [];
   let drawnRows = 0;
-  let drawnStep = -1;
+  let drawn: Response | null = null;
   let configuredFor = '';
 
   watched.addEventListener('change', () => {
     if (!session) return;
     session.responses = [];
-    drawnStep = -1;
+    drawn = null;
     watch(Number(watched.value));
   });
 
@@ -51,8 +52,8 @@ export function createInside(watch: (tensor: number) => void): InsideView {
   function drawResponse(): void {
     const responses = session!.responses;
     const last = responses.at(-1);
-    if (!last || last.step === drawnStep) return;
-    drawnStep = last.step;
+    if (!last || last === drawn) return;
+    drawn = last;
     const data = align(responses.map(({ gradient, update }) => ({ x: gradient, ys: [update] })));
     const key = `${last.tensor}/${responses.length}`;
     if (key === configuredFor && responseChart.configured) responseChart.setData(data);
@@ -82,10 +83,14 @@ export function createInside(watch: (tensor: number) => void): InsideView {
   return {
     show(next) {
       session = next;
-      [drawnRows, drawnStep, configuredFor] = [0, -1, ''];
+      [drawnRows, drawn, configuredFor] = [0, null, ''];
       responseChart.clear();
       note.textContent = '';
       const { tensors, task } = next.started;
+      for (const { factor, update } of charts) {
+        factor.close();
+        update.close();
+      }
       charts = [];
       place.replaceChildren(
         element(

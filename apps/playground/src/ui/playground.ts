@@ -39,7 +39,7 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
   /** The link of what was started last. */
   let link = '';
   let stepOnStart = false;
-  let beforeLost: Phase = 'idle';
+  let beforeLost: { phase: Phase; text: string } = { phase: 'idle', text: '' };
   let takeLostAway = () => {};
 
   const engine = createEngine((event) => onEvent(event));
@@ -70,6 +70,7 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
         messages.clear();
         loss.show(session);
         table.show(session);
+        picture?.close();
         picture = createPicture(byId('picture'), session);
         picture.update();
         inside.show(session);
@@ -107,7 +108,8 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
         if (!session) return;
         session.runs[event.run]!.fault = event.fault;
         messages.add(
-          `${session.runs[event.run]!.label} ended at step ${event.step.toLocaleString('en-GB')}: ${event.fault.message} The others go on.`,
+          `${session.runs[event.run]!.label} ended at step ${event.step.toLocaleString('en-GB')}: ${event.fault.message}` +
+            (session.runs.some(({ fault }) => !fault) ? ' The others go on.' : ''),
         );
         draw();
         break;
@@ -127,18 +129,19 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
         break;
       case 'fault':
         messages.add(event.fault.message);
+        say(phase === 'starting' ? 'Not started.' : 'Ended by a fault.');
         setPhase('idle');
-        say('Not started.');
         break;
       case 'lost':
-        beforeLost = phase;
+        beforeLost = { phase, text: status.textContent };
         setPhase('lost');
         say('The training does not answer.');
         takeLostAway = messages.add(event.message, { action: { label: 'Start it anew', run: restartWorker } });
         break;
       case 'answers':
         takeLostAway();
-        setPhase(beforeLost);
+        setPhase(beforeLost.phase);
+        say(beforeLost.text);
         break;
     }
   }
@@ -243,6 +246,11 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
   restartButton.addEventListener('click', () => start({ paused: false }));
   stopButton.addEventListener('click', () => engine.stop());
   addEventListener('hashchange', readLink);
+  // Its own address would be read as a link.
+  document.querySelector('.skip')!.addEventListener('click', (event) => {
+    event.preventDefault();
+    byId('results').focus();
+  });
 
   byId<HTMLButtonElement>('copy-link').addEventListener(
     'click',
@@ -292,9 +300,12 @@ function describe({ started: { task, backend, theta }, runs }: Session, time: nu
   return (
     `${task.title[0]!.toUpperCase()}${task.title.slice(1)}: network ${task.layers.join('-')}, ${task.parameterCount.toLocaleString('en-GB')} parameters, ` +
     `batches of ${task.batchSize} of ${task.trainCount.toLocaleString('en-GB')} examples. VeLO on ${backend.id} (${backend.note}), ${theta.name} ` +
-    `(H = ${theta.hiddenSize}, K = ${theta.bankSize}), beside ${runs.length - 1} opponents. ${time > 0 ? `${formatTime(time)} each at most.` : ''}`
+    `(H = ${theta.hiddenSize}, K = ${theta.bankSize}), ${opponents(runs.length - 1)}.${time > 0 ? ` Trained for ${formatTime(time)} each at most.` : ''}`
   );
 }
+
+const opponents = (count: number): string =>
+  count === 0 ? 'alone' : `beside ${count === 1 ? 'one opponent' : `${count} opponents`}`;
 
 /** Files dropped anywhere on the page. */
 function setUpDrop(take: (files: File[]) => void): void {

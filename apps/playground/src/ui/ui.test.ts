@@ -66,6 +66,12 @@ describe('address', () => {
   });
 });
 
+it('says so of what no link has', () => {
+  const { settings, complaints } = read('#taks=glyphs&steps=600&%');
+  expect(settings).toEqual(defaults);
+  expect(complaints).toEqual([expect.stringContaining('has taks,'), expect.stringContaining('has %,')]);
+});
+
 describe('smooth', () => {
   const steps = Float64Array.of(1, 2, 3, 4, 14);
 

@@ -13,6 +13,8 @@ import { drawSlice, slicesRange } from './slices.ts';
 export interface PictureView {
   /** Draws what has changed since the last time. */
   update(): void;
+  /** Once another one takes its place. */
+  close(): void;
 }
 
 const NOTES = {
@@ -71,11 +73,16 @@ export function createPicture(place: HTMLElement, session: Session): PictureView
     drawn.fill(undefined);
     update();
   };
-  new ResizeObserver(again).observe(place);
-  onColourChange(() => {
-    if (note.isConnected) again();
-  });
-  return { update };
+  const observer = new ResizeObserver(again);
+  observer.observe(place);
+  const ignoreColours = onColourChange(again);
+  return {
+    update,
+    close() {
+      observer.disconnect();
+      ignoreColours();
+    },
+  };
 }
 
 function slicesView(place: HTMLElement, session: Session): () => void {
