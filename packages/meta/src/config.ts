@@ -22,6 +22,8 @@ export interface MetaConfig {
   };
   /** Inner steps of a training: log-uniform. */
   readonly horizon: { readonly low: number; readonly high: number };
+  /** A training is scored by ln(floor + final loss / initial loss): what is won below it counts for little. Default 0.003. */
+  readonly floor: number;
   /** `es`: whole trainings; `pes`: `truncation` inner steps per update. */
   readonly estimator: { readonly kind: 'es' } | { readonly kind: 'pes'; readonly truncation: number };
   /** Antithetic pairs per update; default 24. */
@@ -76,6 +78,7 @@ const schema = z.strictObject({
       .default({ reparametrise: 0.5, range: 5, lossScale: { probability: 0.3, low: 1e-3, high: 1e3 } }),
   }),
   horizon: z.strictObject({ low: whole(1), high: whole(1) }).refine(rising, 'low must not be above high'),
+  floor: positive.default(0.003),
   estimator: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('es') }),
     z.strictObject({ kind: z.literal('pes'), truncation: whole(1) }),

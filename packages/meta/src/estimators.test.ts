@@ -19,7 +19,7 @@ async function setUp(truncation: number | null, pairs: number, sigma: number, fa
   const particles = new Particles({
     ...{ backend: await wasm({ simd: 'plain' }), space, episodes, perturbationKey },
     families: () => family,
-    settings: { sigma, truncation },
+    settings: { sigma, truncation, floor: 0.003 },
   });
   // A learning rate of nothing: all updates see the same theta.
   const search = new Search(

@@ -1,16 +1,14 @@
 /** What meta-training minimises: how far a training has brought the loss down, on a scale that all tasks share. */
 
-/** Below 0.3 % of the initial loss, going on counts for little. */
-const OFFSET = 0.003;
 /** A training that ends at ten times its initial loss is as bad as one that leaves the finite. */
 const WORST = 10;
 
 /**
- * ln(0.003 + loss / initial): from -5.8 (solved) over 0.003 (no progress) to 2.3 (diverged: any loss that is not finite).
- * NaN for a task that has no initial loss to compare with.
+ * ln(floor + loss / initial), where going on below `floor` counts for little. With 0.003: from -5.8 (solved) over 0.003 (no
+ * progress) to 2.3 (diverged: any loss that is not finite). NaN for a task that has no initial loss to compare with.
  */
-export function score(loss: number, initialLoss: number): number {
+export function score(loss: number, initialLoss: number, floor: number): number {
   if (!(initialLoss > 0 && initialLoss < Infinity)) return Number.NaN;
   const ratio = loss / initialLoss;
-  return Math.log(OFFSET + (ratio <= WORST ? Math.max(0, ratio) : WORST));
+  return Math.log(floor + (ratio <= WORST ? Math.max(0, ratio) : WORST));
 }

@@ -17,6 +17,8 @@ const FINAL = 0.8;
 export interface ParticleSettings {
   readonly sigma: number;
   readonly truncation: number | null;
+  /** See `score`. */
+  readonly floor: number;
 }
 
 /** Two trainings in the middle of an episode. */
@@ -95,7 +97,8 @@ export class Particles {
 
   #advance(pair: number, held: Pair, z: Float64Array): PairResult {
     const { totalSteps } = held.episode;
-    const steps = Math.min(this.#settings.truncation ?? totalSteps, totalSteps);
+    const { truncation, floor } = this.#settings;
+    const steps = Math.min(truncation ?? totalSteps, totalSteps);
     const result = this.#withThetas(pair, held.next, z, (theta, sign) => {
       const training = held.trainings[sign]!;
       const { initialLoss } = training;
@@ -104,11 +107,11 @@ export class Particles {
       let sum = 0;
       let done = 0;
       training.run(theta, count, (loss) => {
-        sum += score(loss, initialLoss);
+        sum += score(loss, initialLoss, floor);
         done++;
       });
-      sum += (count - done) * score(Infinity, initialLoss);
-      const final = before + count === totalSteps ? score(training.trainingLoss(), initialLoss) : 0;
+      sum += (count - done) * score(Infinity, initialLoss, floor);
+      const final = before + count === totalSteps ? score(training.trainingLoss(), initialLoss, floor) : 0;
       return FINAL * final + ((1 - FINAL) * sum) / totalSteps;
     });
     held.next++;

@@ -42,7 +42,7 @@ export class Replica {
     this.#families = families;
     this.#particles = new Particles({
       ...{ backend, space: this.space, episodes: this.episodes, families, perturbationKey },
-      settings: { sigma: config.sigma, truncation },
+      settings: { sigma: config.sigma, truncation, floor: config.floor },
     });
   }
 
@@ -80,7 +80,7 @@ export class Replica {
     const training = new Training(backend, theta, task, derive(key, 2), horizons[Math.floor(index / tasks)]!);
     try {
       training.run(theta, training.totalSteps, () => {});
-      return score(training.trainingLoss(), training.initialLoss);
+      return score(training.trainingLoss(), training.initialLoss, this.config.floor);
     } finally {
       training.dispose();
       for (const tensor of tensorsOf(backend, theta as unknown as Tree<WasmTensor>)) backend.dispose(tensor);

@@ -46,16 +46,14 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
   const inside = createInside((tensor) => engine.watch(tensor));
   const settings = createSettings({ examine: (files) => engine.examine(files), onChange: settingsChanged });
 
-  const draw = scheduler(
-    () => {
-      loss.update();
-      picture?.update();
-      table.update();
-      inside.update();
-      showProgress();
-    },
-    () => (stillness.matches ? 1000 : 90),
-  );
+  const drawNow = () => {
+    loss.update();
+    picture?.update();
+    table.update();
+    inside.update();
+    showProgress();
+  };
+  const draw = scheduler(drawNow, () => (stillness.matches ? 1000 : 90));
 
   function onEvent(event: EngineEvent): void {
     switch (event.type) {
@@ -122,10 +120,10 @@ export function runPlayground(createEngine: (onEvent: (event: EngineEvent) => vo
         }
         session.shares = event.shares;
         setPhase('finished');
-        say(event.complete ? 'Finished.' : 'Stopped.');
-        table.update();
         table.conclude();
-        draw();
+        // Who hears that it has finished may look at once.
+        drawNow();
+        say(event.complete ? 'Finished.' : 'Stopped.');
         break;
       case 'fault':
         messages.add(event.fault.message);

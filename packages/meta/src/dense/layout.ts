@@ -4,7 +4,7 @@ const HEAD_WORDS = 9;
 const LAYER_WORDS = 10;
 
 /** Counts rows and columns in whole fours, as the kernel does. */
-export const padded = (count: number): number => (count + 3) & -4;
+export const padded = (count: number): number => 4 * Math.ceil(count / 4);
 
 /** Addresses in bytes. */
 export interface Layout {

@@ -274,6 +274,13 @@ it('refuses what makes no network', () => {
   );
 });
 
+it('says so where it does not fit into memory', () => {
+  const options = { activation: 'tanh', loss: 'squared', targetWidth: 1 } as const;
+  expect(() => new DenseNetwork({ ...options, widths: [1, 512, 1], batchSize: 2 ** 22 })).toThrow(
+    expect.objectContaining({ code: 'OUT_OF_MEMORY' }),
+  );
+});
+
 describe('the committed kernel', () => {
   const committed = readFileSync(new URL('../binaries/dense.ts', import.meta.url), 'utf8');
   it('is what the sources compile to', { timeout: 120_000 }, async () => {

@@ -1,7 +1,7 @@
 /** Networks of dense layers, with the forward pass, the loss and the backward pass of a minibatch in one call. */
 import { type Shape, VeloError } from '@velojs/core';
 import { type Key, Random } from '../random.ts';
-import { BASE, claim, type DenseMemory, isOwner } from './kernel.ts';
+import { BASE, claim, type DenseMemory, isOwner, MEMORY_LIMIT, outOfMemory } from './kernel.ts';
 import { type Layout, layoutOf, padded } from './layout.ts';
 
 /** After every layer but the last. */
@@ -56,7 +56,7 @@ interface Views extends DenseMemory {
  * A network of dense layers. Parameters are weights `[inputs, outputs]` and bias `[outputs]` of each layer in turn.
  *
  * @throws VeloError `INVALID_ARGUMENT` for widths that are not whole numbers from 1 on, and for targets that do not fit
- *   the loss.
+ *   the loss; `OUT_OF_MEMORY`.
  *
  * @example
  * ```ts
@@ -83,6 +83,7 @@ export class DenseNetwork {
     this.#inOrder = Uint32Array.from({ length: batchSize }, (_, i) => i);
     const numbers = [ACTIVATIONS.indexOf(activation), LOSSES.indexOf(loss)] as const;
     this.#layout = layoutOf(BASE, widths, ...numbers, this.#room, targetWidth);
+    if (this.#layout.end > MEMORY_LIMIT) throw outOfMemory(this.#layout.end);
   }
 
   /**

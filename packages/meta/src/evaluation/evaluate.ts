@@ -70,7 +70,12 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   const suite = { ...whole, tasks: options.tasks ? chosen(whole.tasks, options.tasks) : whole.tasks };
   const planned = planRuns(suite, optimizers, seeds);
   const cache = new RunCache(join(folder, `${suite.name}-${suite.version}`));
-  const missing = planned.filter(({ file, key }) => !cache.get(file, key));
+  // Two optimizers may be one theta.
+  const missing = [
+    ...new Map(
+      planned.filter(({ file, key }) => !cache.get(file, key)).map((run) => [`${run.file} ${run.key}`, run]),
+    ).values(),
+  ];
 
   let done = planned.length - missing.length;
   let stepsDone = 0;

@@ -63,7 +63,7 @@ const WORST = 10;
 
 /** ln(0.01 + final / initial loss): from -4.6 (solved) over 0.01 (no progress) to 2.3 (diverged). */
 export const score = (loss: number | null, initialLoss: number): number =>
-  Math.log(OFFSET + Math.min(WORST, (loss ?? Infinity) / initialLoss));
+  Math.log(OFFSET + Math.min(WORST, Math.max(0, (loss ?? Infinity) / initialLoss)));
 
 /** @param cap of speed-ups. */
 export function summarise(name: string, id: string, tasks: readonly TaskEvaluation[], cap: number): CandidateSummary {
