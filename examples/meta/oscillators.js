@@ -1,6 +1,7 @@
 // A task family of one's own: networks that learn the curve of a damped oscillator from noisy measurements.
 // Every key gives another oscillator, network and batch size; the same key always gives the same task.
-import { denseTask, Random } from '@velojs/meta';
+import { Random } from '@velojs/meta';
+import { denseTask } from '@velojs/meta/tasks';
 
 /** How many measurements there are, to train on and to validate. */
 const COUNTS = { training: 256, validation: 128 };

@@ -1,6 +1,4 @@
 export { type MetaConfig, parseConfig } from './config.ts';
-export type { Activation, DenseLoss, Examples } from './dense/network.ts';
-export { type DenseTaskOptions, denseTask } from './dense/task.ts';
 export { type MetaProgress, type MetaTrainOptions, metaTrain, type Validation } from './meta-train.ts';
 export {
   type QueueWorkersOptions,

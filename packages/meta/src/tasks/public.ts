@@ -1,6 +1,6 @@
 /** Task families, and what to make tasks and families of one's own from. */
 
-export type { Examples } from '../dense/network.ts';
+export type { Activation, DenseLoss, Examples } from '../dense/network.ts';
 export { type DenseTaskOptions, denseTask } from '../dense/task.ts';
 export { type AttentionOptions, attentionTask } from './attention.ts';
 export { type Augmentation, augmented, reparametrised, scaledLoss } from './augmentation.ts';
