@@ -311,8 +311,10 @@ async function trainAll(
     return time;
   };
   const inspected = createInspections();
-  /** Of `clock.inspection`: looking at all tensors. The rest are answers of the watched one's network. */
-  let inspecting = 0;
+  /** What looking at all tensors has cost: as often as the quickest of it, for others may have had the processor meanwhile. */
+  let [inspecting, inspections, quickest] = [0, 0, Infinity];
+  /** What answers of the watched tensor's network have cost. */
+  let responding = 0;
   let lastProgress = performance.now();
   let lastPicture = -Infinity;
   let lastResponse = -Infinity;
@@ -360,9 +362,11 @@ async function trainAll(
         },
       });
     } else if (run === velo && complete && inspecting < INSPECTION_SHARE * clock.training + FREE_INSPECTION) {
-      inspecting += await lookInside(async ({ training }, inside) =>
+      const time = await lookInside(async ({ training }, inside) =>
         inspected.push(training.stepsTaken, await inside.inspect()),
       );
+      quickest = Math.min(quickest, time);
+      inspecting = ++inspections * quickest;
     }
   };
 
@@ -425,13 +429,14 @@ async function trainAll(
         ...(await mlpResponse(cpu(), state, tensor, gradient)),
       });
     });
+    responding += responseTime;
   };
   /** As often as their share of the time allows. */
   const showNowAndThen = async () => {
-    const { training, evaluation, inspection } = clock;
+    const { training, evaluation } = clock;
     const now = performance.now();
     if (now - lastPicture > PICTURE_EVERY && evaluation + pictureTime < PICTURE_SHARE * training) await paint();
-    const affordable = inspection - inspecting + responseTime < RESPONSE_SHARE * training;
+    const affordable = responding + responseTime < RESPONSE_SHARE * training;
     if (control.respond || (now - lastResponse > PICTURE_EVERY && affordable)) await respond();
   };
   const showAll = async () => {
